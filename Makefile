@@ -1,0 +1,40 @@
+# make train   meta-train the default extractor, its baselines and their comparison
+# make test    lint, types and every test      (make fast: the fast tests only)
+# Both make .venv if it is missing and install the tested versions of constraints.txt.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/installed
+
+.PHONY: train test fast lint results clean
+
+train: $(STAMP)
+	$(BIN)/python experiments/quickstart.py
+
+test: lint
+	$(BIN)/python -m pytest -n 2 -m "not gpu"
+
+fast: $(STAMP)
+	$(BIN)/python -m pytest -n 2 -m "not gpu and not slow"
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# what results/ holds; Omniglot is downloaded at first use, or lies under FEWSHOT_FILM_DATA
+results: $(STAMP)
+	$(BIN)/python experiments/quickstart.py --seeds 0 1 2 --device cpu --results results/quickstart
+	$(BIN)/python experiments/omniglot.py
+	$(BIN)/python benchmarks/step.py
+
+# torch is asked for by its exact version first: a range takes a CUDA build of gigabytes
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^torch==' constraints.txt)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $(STAMP)
+
+clean:
+	rm -rf $(VENV) runs build *.egg-info .mypy_cache .pytest_cache .ruff_cache

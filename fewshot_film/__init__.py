@@ -1,0 +1,98 @@
+"""Few-shot learning with task-conditioned feature extractors.
+
+import fewshot_film as ff
+model = ff.load("runs/quickstart/film-0")
+task = model.adapt(images, labels)  # a support set: (N, C, H, W) and N labels
+task.classify(more_images)  # a list of those labels
+"""
+
+import os
+
+# On a busy machine OpenMP's spinning threads can all but stop torch. The policy is read when
+# torch is first imported, so it must be set before; a person's own setting is kept.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+from fewshot_film._version import __version__
+from fewshot_film.adaptation import (
+    Adapter,
+    AdaptiveBatchNorm,
+    LearnedAdapter,
+    NoAdaptation,
+)
+from fewshot_film.classifier import (
+    AdaptedClassifier,
+    AdaptedExtractor,
+    FewShotClassifier,
+    TaskConditionedExtractor,
+)
+from fewshot_film.conditioning import Bias, Conditioning, FiLM, Gate, Scale
+from fewshot_film.config import Config, build, default_config
+from fewshot_film.data.image_set import ImageSet
+from fewshot_film.encoder import (
+    DiscriminativeEncoder,
+    PrototypeMean,
+    TaskEncoder,
+)
+from fewshot_film.episodes import Episode, EpisodeSampler, LabeledSet, Sampler
+from fewshot_film.errors import FewShotError, UsageError
+from fewshot_film.evaluation import Evaluation, evaluate, paired
+from fewshot_film.experiment import train
+from fewshot_film.extractor import Conv4, Extractor, ResNet12
+from fewshot_film.generator import Generator
+from fewshot_film.head import (
+    PrototypeHead,
+    cosine,
+    negative_euclidean,
+    negative_squared_euclidean,
+)
+from fewshot_film.report import Protocol, Report, evaluate_run
+from fewshot_film.run import Run, load
+from fewshot_film.seeding import generator
+
+__all__ = [
+    "AdaptedClassifier",
+    "AdaptedExtractor",
+    "Adapter",
+    "AdaptiveBatchNorm",
+    "Bias",
+    "Conditioning",
+    "Config",
+    "Conv4",
+    "DiscriminativeEncoder",
+    "Episode",
+    "EpisodeSampler",
+    "Evaluation",
+    "Extractor",
+    "FewShotClassifier",
+    "FewShotError",
+    "FiLM",
+    "Gate",
+    "Generator",
+    "ImageSet",
+    "LabeledSet",
+    "LearnedAdapter",
+    "NoAdaptation",
+    "Protocol",
+    "PrototypeHead",
+    "PrototypeMean",
+    "Report",
+    "ResNet12",
+    "Run",
+    "Sampler",
+    "Scale",
+    "TaskConditionedExtractor",
+    "TaskEncoder",
+    "UsageError",
+    "__version__",
+    "build",
+    "cosine",
+    "default_config",
+    "evaluate",
+    "evaluate_run",
+    "generator",
+    "load",
+    "negative_euclidean",
+    "negative_squared_euclidean",
+    "paired",
+    "train",
+]

@@ -1,0 +1,22 @@
+"""Adapter: support set -> task parameters; the one extension point for a method."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from torch import nn
+
+from fewshot_film.conditioning import TaskParams
+from fewshot_film.episodes import LabeledSet
+from fewshot_film.extractor import Extractor
+
+
+class Adapter(nn.Module, ABC):
+    """(support, way) -> the parameters of the extractor's sites, or None for no conditioning.
+
+    The extractor is lent for the call, for methods that look at its features or its statistics;
+    an adapter never owns it.
+    """
+
+    @abstractmethod
+    def forward(self, support: LabeledSet, way: int, extractor: Extractor) -> TaskParams | None: ...

@@ -1,0 +1,159 @@
+"""The data sets by name: how to load each, what tasks to draw from it, and its good defaults."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from fewshot_film.data.cifar import CIFAR_FS, FC100
+from fewshot_film.data.folder import folder_source
+from fewshot_film.data.glyphs import SOURCE as GLYPHS
+from fewshot_film.data.glyphs.renderings import RENDERINGS, SEEN
+from fewshot_film.data.image_set import ImageSet
+from fewshot_film.data.omniglot import OMNIGLOT, OMNIGLOT_LAKE
+from fewshot_film.data.source import DataSource
+from fewshot_film.episodes import EpisodeSampler, Sampler
+from fewshot_film.errors import UsageError
+from fewshot_film.tasks import (
+    FACTORS,
+    Augmented,
+    CrossDomainSampler,
+    Mixture,
+    Rendered,
+    WhichAttributeSampler,
+)
+from fewshot_film.transforms import flip_and_crop
+
+SamplerFactory: TypeAlias = Callable[[ImageSet, int, int, int], Sampler]
+"""(data, way, shot, query) -> sampler."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A data source and the tasks drawn from it: for training, and to evaluate each split.
+
+    `factors` counts the attributes that its tasks may ask for; `defaults` are the fields of
+    Config that suit it.
+    """
+
+    source: DataSource
+    tasks: str
+    training: SamplerFactory = EpisodeSampler
+    evaluation: Mapping[str, SamplerFactory] = field(default_factory=dict)
+    factors: int = 0
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+
+    def evaluating(self, split: str) -> SamplerFactory:
+        """What draws the tasks of `split` in an evaluation."""
+        return self.evaluation.get(split, EpisodeSampler)
+
+
+def large_classes(data: ImageSet, way: int, shot: int, query: int) -> Sampler:
+    """Plain tasks of the classes that hold enough images for them."""
+    large = data.with_at_least(shot + query)
+    # of too few large classes the sampler of all says what is missing
+    return EpisodeSampler(large if len(large.names) >= way else data, way, shot, query)
+
+
+def characters(sampler: SamplerFactory, renderings: Sequence[int]) -> SamplerFactory:
+    """Tasks of `sampler` on glyphs, each in one of the renderings."""
+    return lambda data, way, shot, query: Rendered(sampler(data, way, shot, query), renderings)
+
+
+def both(first: SamplerFactory, second: SamplerFactory) -> SamplerFactory:
+    """Tasks of two kinds, half and half."""
+    return lambda *shape: Mixture([first(*shape), second(*shape)])
+
+
+def flipped_and_cropped(data: ImageSet, way: int, shot: int, query: int) -> Sampler:
+    """Plain tasks on augmented images."""
+    return Augmented(EpisodeSampler(data, way, shot, query), flip_and_crop)
+
+
+def _glyph_entry(
+    tasks: str, kind: Callable[[Sequence[int]], SamplerFactory], **others: Any
+) -> Entry:
+    """Training and validation see the SEEN renderings only; the test sees them all."""
+    seen, every = kind(SEEN), kind(range(len(RENDERINGS)))
+    return Entry(GLYPHS, tasks, seen, {"train": seen, "val": seen, "test": every}, **others)
+
+
+def _attributes(renderings: Sequence[int]) -> SamplerFactory:
+    """The levels of the rendering attribute are the SEEN ones, whatever the split."""
+    del renderings
+    return WhichAttributeSampler
+
+
+GLYPH_DEFAULTS = {
+    "channels": 1,
+    "size": 28,
+    "encoder": "discriminative",
+    "shot": 3,
+    "query": 3,
+    "learning_rate": 6e-3,
+    "steps": 3000,
+}
+OMNIGLOT_DEFAULTS = {
+    "channels": 1,
+    "size": 28,
+    "width": 64,
+    "way": 30,
+    "shot": 1,
+    "query": 5,
+    "tasks": 1,
+    "steps": 6000,
+    "learning_rate": 4e-3,
+}
+CIFAR_DEFAULTS = {"channels": 3, "size": 32, "width": 64, "shot": 5, "query": 5, "tasks": 2}
+FOLDER_DEFAULTS = {"channels": 3, "size": 84, "width": 64, "shot": 1, "query": 5, "tasks": 2}
+
+ENTRIES: Mapping[str, Entry] = {
+    "glyphs": _glyph_entry(
+        "half which-attribute, half character tasks",
+        lambda renderings: both(WhichAttributeSampler, characters(large_classes, renderings)),
+        factors=len(FACTORS),
+        defaults=GLYPH_DEFAULTS,
+    ),
+    "glyphs-attributes": _glyph_entry(
+        "the support set tells which of four attributes is the label",
+        _attributes,
+        factors=len(FACTORS),
+        defaults=GLYPH_DEFAULTS,
+    ),
+    "glyphs-characters": _glyph_entry(
+        "characters of unseen scripts, each task in one rendering",
+        lambda renderings: characters(large_classes, renderings),
+        defaults=GLYPH_DEFAULTS,
+    ),
+    "glyphs-typefaces": _glyph_entry(
+        "support in one typeface, queries in others",
+        lambda renderings: characters(CrossDomainSampler, renderings),
+        defaults={**GLYPH_DEFAULTS, "encoder": "prototype-mean", "shot": 1, "query": 1},
+    ),
+    "omniglot": Entry(OMNIGLOT, "characters, Vinyals split", defaults=OMNIGLOT_DEFAULTS),
+    "omniglot-lake": Entry(OMNIGLOT_LAKE, "characters, by alphabet", defaults=OMNIGLOT_DEFAULTS),
+    "cifar-fs": Entry(CIFAR_FS, "objects", training=flipped_and_cropped, defaults=CIFAR_DEFAULTS),
+    "fc100": Entry(FC100, "objects", training=flipped_and_cropped, defaults=CIFAR_DEFAULTS),
+}
+
+
+def entry(name: str) -> Entry:
+    """The data set called `name`, or an error with the known names and the nearest."""
+    if name in ENTRIES:
+        return ENTRIES[name]
+    near = difflib.get_close_matches(name, ENTRIES, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise UsageError(f"unknown data set {name!r}; known: {', '.join(ENTRIES)}{hint}")
+
+
+def folder_entry(path: Path, size: int, channels: int | None = None) -> Entry:
+    """A person's own folder of class folders."""
+    return Entry(
+        folder_source(path, size, channels),
+        "classes of the folder",
+        training=flipped_and_cropped,
+        defaults=FOLDER_DEFAULTS,
+    )

@@ -1,0 +1,200 @@
+"""The commands: their flags, which are their fields, and what they do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from fewshot_film.catalog import ENTRIES
+from fewshot_film.config import Config
+from fewshot_film.data.root import data_root
+from fewshot_film.errors import UsageError
+from fewshot_film.experiment import train
+from fewshot_film.files import write_atomic
+from fewshot_film.pictures import can_draw, comparison_bars
+from fewshot_film.report import Protocol, Report, evaluate_run, load_as
+from fewshot_film.tables import comparison_json, difference_table, group_table, percent, table
+
+
+@dataclass(frozen=True)
+class Train:
+    """Meta-train on a data set's training classes, choose by its validation classes, and test on
+    classes never seen.
+
+    Each data set has its own good defaults: `fewshot-film train --dataset omniglot --help` shows
+    Omniglot's. The run folder holds config.json, metrics.jsonl, best.safetensors (best by
+    validation), last.safetensors (to go on from), test.json, curves.png and episodes.png. Ctrl-C
+    saves before it stops."""
+
+    config: Annotated[Config, tyro.conf.arg(name="")]
+    out: Path | None = None
+    """Run folder to make (default: runs/<data set>-<conditioning>-<seed>)."""
+    resume: bool = False
+    """Go on with the run in the folder; its flags are remembered."""
+    device: str = "auto"
+    """auto (a GPU if there is one), cpu or cuda."""
+    data_root: Path | None = None
+    """Where data sets are, or are downloaded to (default: $FEWSHOT_FILM_DATA, else a cache)."""
+
+    def run(self) -> None:
+        c = self.config
+        out = self.out or default_out(c, c.conditioning, c.seed)
+        print(
+            f"{c.data or c.dataset}, {c.conditioning}: {c.steps} steps of {c.tasks} {c.way}-way "
+            f"{c.shot}-shot tasks; every {c.validate_every} steps a checkpoint and a validation on "
+            f"{c.validation_episodes} episodes; run folder {out}"
+        )
+        run = train(self.config, out, device=self.device, root=self.data_root, resume=self.resume)
+        test = run.test()
+        print(f"on classes never seen: {percent(test['accuracy'], test['ci95'])} %")
+        print(f"that is {Protocol(**test['protocol'])}")
+        print(f"run folder: {run.path} (curves.png, episodes.png, test.json)")
+        print(f"next: fewshot-film evaluate {run.path} --help")
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """What to evaluate on; what is left out is as the run was trained and tested."""
+
+    dataset: str | None = None
+    """Data set by name; `fewshot-film datasets` lists them."""
+    data: str | None = None
+    """A folder of class folders, instead of a data set. Pictures are resized, shorter side first,
+    and cropped to the size the run takes."""
+    split: str = "test"
+    """train, val or test; for a folder also all."""
+    way: int | None = None
+    """Classes a task."""
+    shot: int | None = None
+    """Support images a class."""
+    query: int | None = None
+    """Query images a class."""
+    episodes: int = 1000
+    """Tasks to draw."""
+    seed: int = 0
+    """Which tasks: one seed draws the same ones for every run, batch size and device."""
+    convert_channels: bool = False
+    """Turn grey images into colour ones, or the reverse, where the run needs it."""
+    device: str = "auto"
+    """auto (a GPU if there is one), cpu or cuda."""
+    data_root: Path | None = None
+    """Where data sets are (default: $FEWSHOT_FILM_DATA, else a cache)."""
+    json: Path | None = None
+    """Also write the result, with every episode's accuracy, to this file."""
+
+    def __post_init__(self) -> None:
+        _check_folder("--json", self.json)
+
+    def report(self, run: str, like: str | None = None) -> Report:
+        return evaluate_run(
+            run,
+            like=like,
+            dataset=self.dataset,
+            data=self.data,
+            split=self.split,
+            way=self.way,
+            shot=self.shot,
+            query=self.query,
+            episodes=self.episodes,
+            seed=self.seed,
+            device=self.device,
+            root=self.data_root,
+            convert_channels=self.convert_channels,
+            progress=True,
+        )
+
+    def write(self, text: str) -> None:
+        if self.json:
+            write_atomic(self.json, text.encode())
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Evaluate a run on new episodes: mean accuracy and its 95% interval, 1.96 s / sqrt(n) over
+    episodes, by kind of task where there are several.
+
+    RUN@adabn evaluates the run's extractor with adaptive batch norm on the support set in place
+    of its own adapter. The same command gives the same figures every time."""
+
+    run_folder: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN")]
+    """Run folder made by `fewshot-film train`."""
+    on: Annotated[_Shape, tyro.conf.arg(name="")] = field(default_factory=_Shape)
+
+    def run(self) -> None:
+        report = self.on.report(self.run_folder)
+        print(report.protocol)
+        print(group_table([report]))
+        self.on.write(report.to_json())
+
+
+@dataclass(frozen=True)
+class Compare:
+    """Compare runs on the same episodes.
+
+    Statistics: each run's mean accuracy with its 95% interval (1.96 s / sqrt(n) over episodes);
+    the mean difference to the first run, paired episode by episode, with the 95% interval of that
+    difference; and the two-sided p-value of a sign-flip permutation test (10,000 random signs of
+    the paired differences). RUN@adabn stands for adaptive batch norm on the run's extractor."""
+
+    runs: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="RUN RUN...")]
+    """Run folders; differences are to the first."""
+    picture: Path | None = None
+    """Also draw the accuracies by kind of task to this PNG file."""
+    on: Annotated[_Shape, tyro.conf.arg(name="")] = field(default_factory=_Shape)
+
+    def __post_init__(self) -> None:
+        _check_folder("--picture", self.picture)
+        if self.picture and not can_draw():
+            raise UsageError("--picture needs matplotlib: pip install matplotlib")
+
+    def run(self) -> None:
+        if len(self.runs) < 2:
+            raise UsageError(f"compare needs at least two runs, got {len(self.runs)}")
+        for run in self.runs:
+            load_as(run, "cpu")  # all are whole before the first one takes its time
+        reports = [self.on.report(run, like=self.runs[0]) for run in self.runs]
+        print(reports[0].protocol)
+        print(group_table(reports))
+        print()
+        print(difference_table(reports))
+        self.on.write(comparison_json(reports))
+        if self.picture:
+            write_atomic(self.picture, comparison_bars(reports))
+
+
+@dataclass(frozen=True)
+class Datasets:
+    """List the data sets: classes and images of train / val / test, licence, and whether each is
+    on this machine or how to get it."""
+
+    data_root: Path | None = None
+    """Where data sets are (default: $FEWSHOT_FILM_DATA, else a cache)."""
+
+    def run(self) -> None:
+        root = data_root(self.data_root)
+        rows = [["name", "tasks", "classes", "images", "licence", "here?"]]
+        for name, entry in ENTRIES.items():
+            source = entry.source
+            here = "present" if source.present(root) else source.obtain
+            counts = [
+                " / ".join(map(str, part.values())) for part in (source.classes, source.images)
+            ]
+            rows.append([name, entry.tasks, *counts, source.licence, here])
+        print(table(rows))
+        print(f"data root: {root}")
+        print("your own pictures: --data FOLDER, one sub-folder for each class")
+
+
+def _check_folder(flag: str, file: Path | None) -> None:
+    """A file that is written last must have its folder from the beginning."""
+    if file and not file.parent.is_dir():
+        raise UsageError(f"{flag} {file}: there is no folder {file.parent}; make it")
+
+
+def default_out(config: Config, conditioning: str, seed: int | str) -> Path:
+    """runs/<data set>-<conditioning>-<seed>."""
+    name = Path(config.data).name if config.data else config.dataset
+    return Path("runs") / f"{name}-{conditioning}-{seed}"

@@ -1,0 +1,1 @@
+"""Data sets: each file turns one source of images into an ImageSet."""

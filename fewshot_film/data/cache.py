@@ -1,0 +1,98 @@
+"""Decoded images, kept so that the next load takes a moment."""
+
+import hashlib
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import torch
+
+from fewshot_film.data.image_set import ImageSet
+from fewshot_film.data.root import user_cache
+
+FORMAT = "1"
+
+
+def cached(root: Path, name: str, key: str, build: Callable[[], ImageSet]) -> ImageSet:
+    """build(), from `<root>/decoded/<name>.npz` if that was written for the same `key`.
+
+    A file of another key or format, or a damaged one, is built again. Where the root cannot be
+    written the file goes to the user's cache folder, and if that fails too nothing is kept.
+    """
+    key = f"{FORMAT} {key}"
+    root_id = hashlib.sha256(os.fsencode(root.absolute())).hexdigest()[:16]
+    places = [
+        root / "decoded" / f"{name}.npz",
+        user_cache() / "decoded" / f"{name}-{root_id}.npz",
+    ]
+    for place in places:
+        if (found := _read(place, key)) is not None:
+            return found
+    built = build()
+    # The first place that can be written is enough.
+    any(_written(place, key, built) for place in places)
+    return built
+
+
+def fingerprint(*folders: Path) -> str:
+    """folders -> a hash of every file's path, size and time of change, without reading any."""
+    digest = hashlib.sha256()
+    for folder in folders:
+        for line in sorted(_files(str(folder), "")):
+            digest.update(line.encode("utf8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def _files(folder: str, prefix: str) -> Iterator[str]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir():
+                yield from _files(entry.path, f"{prefix}{entry.name}/")
+            else:
+                facts = entry.stat()
+                yield f"{prefix}{entry.name}\0{facts.st_size}\0{facts.st_mtime_ns}\n"
+
+
+def _read(path: Path, key: str) -> ImageSet | None:
+    """path -> what was kept for `key`, or None."""
+    try:
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+            whole = archive.testzip() is None  # checksums: numpy may stop short of them
+            file.seek(0)
+            return _unpacked(file, key) if whole else None
+    except Exception:  # a damaged file can fail in any way
+        return None
+
+
+def _unpacked(file: IO[bytes], key: str) -> ImageSet | None:
+    with np.load(file, allow_pickle=False) as kept:
+        texts = json.loads(str(kept["texts"]))
+        if texts["key"] != key:
+            return None
+        return ImageSet(
+            images=torch.from_numpy(kept["images"]),
+            labels=torch.from_numpy(kept["labels"]),
+            names=tuple(texts["names"]),
+            domains=torch.from_numpy(kept["domains"]),
+            domain_names=tuple(texts["domain_names"]),
+        )
+
+
+def _written(path: Path, key: str, data: ImageSet) -> bool:
+    """Writes path in one step; False if that cannot be done here."""
+    texts = {"key": key, "names": data.names, "domain_names": data.domain_names}
+    arrays = {n: getattr(data, n).numpy() for n in ("images", "labels", "domains")}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".writing-", dir=path.parent) as temporary:
+            whole = Path(temporary, path.name)
+            np.savez(whole, texts=np.array(json.dumps(texts)), **arrays)
+            whole.replace(path)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,31 @@
+"""DataSource: what a data set is, where it comes from, and how a split of it is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from fewshot_film.data.image_set import ImageSet
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """(data root, split) -> ImageSet, with the facts a person wants before using it.
+
+    `classes` and `images` count what `load` gives per split. `obtain` says how the data arrive
+    ("ships with the package", "downloads 14 MB at first use", ...).
+    """
+
+    name: str
+    summary: str
+    licence: str
+    channels: int
+    size: int
+    classes: Mapping[str, int]
+    images: Mapping[str, int]
+    obtain: str
+    load: Callable[[Path, str], ImageSet]
+    present: Callable[[Path], bool]

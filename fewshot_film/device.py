@@ -1,0 +1,22 @@
+"""Which device to compute on."""
+
+from __future__ import annotations
+
+import torch
+
+from fewshot_film.errors import UsageError
+
+
+def choose_device(name: str) -> torch.device:
+    """auto -> the first CUDA device if there is one, else the CPU; or the device named."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    kind, _, index = name.partition(":")
+    if kind not in ("cpu", "cuda") or (index and not index.isdecimal()):
+        raise UsageError(f"--device is {name!r}; pass auto, cpu, cuda or cuda:0, cuda:1, ...")
+    if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():
+        raise UsageError(
+            f"--device {name}: this machine has {torch.cuda.device_count()} CUDA devices; "
+            "pass --device cpu"
+        )
+    return torch.device(name)

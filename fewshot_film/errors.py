@@ -1,0 +1,13 @@
+"""The errors a person can act on; the command line prints them as one line without a traceback."""
+
+
+class FewShotError(Exception):
+    """The message names the thing, its value and the remedy."""
+
+    exit_code = 1
+
+
+class UsageError(FewShotError):
+    """What was asked for cannot be done as asked: a wrong flag, missing data, a broken file."""
+
+    exit_code = 2

@@ -1,0 +1,49 @@
+"""An experiment from beginning to end: train, test on unseen classes, draw the pictures."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from fewshot_film import pictures
+from fewshot_film.config import Config
+from fewshot_film.data.root import data_root
+from fewshot_film.files import write_atomic
+from fewshot_film.report import evaluate_run, test_sampler
+from fewshot_film.run import Run, load
+from fewshot_film.training import fit
+
+
+def train(
+    config: Config,
+    out: Path | str,
+    *,
+    device: str = "auto",
+    root: Path | None = None,
+    resume: bool = False,
+    progress: bool = True,
+) -> Run:
+    """(config, out) -> a run folder: weights, metrics, test.json on unseen classes, pictures.
+
+    `root` is the data root. With `resume`, a run in `out` goes on from its last checkpoint; one
+    that has been tested is left as it is.
+    """
+    run = fit(config, out, device=device, root=root, resume=resume, progress=progress)
+    if not run.test_file.exists():
+        report = evaluate_run(
+            run.path, episodes=config.test_episodes, device=device, root=root, progress=progress
+        )
+        draw(run, device, root)
+        write_atomic(run.test_file, report.to_json().encode())
+    return run
+
+
+def draw(run: Run, device: str, root: Path | None) -> None:
+    """Write the run's pictures, or say how to get them where matplotlib is missing."""
+    if not pictures.can_draw():
+        print("no pictures: pip install matplotlib", file=sys.stderr)
+        return
+    config = run.config()
+    sampler = test_sampler(config, "test", data_root(root), convert_channels=True)
+    write_atomic(run.curves_file, pictures.curves(run.metrics()))
+    write_atomic(run.episodes_file, pictures.episodes(load(run.path, device), sampler, seed=0))

@@ -1,0 +1,7 @@
+"""Feature extractors: networks with named sites."""
+
+from fewshot_film.extractor.base import Extractor, Site
+from fewshot_film.extractor.conv4 import Conv4
+from fewshot_film.extractor.resnet12 import ResNet12
+
+__all__ = ["Conv4", "Extractor", "ResNet12", "Site"]

@@ -1,0 +1,54 @@
+"""Files that are either whole or not there, and tensor files that cannot execute anything."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from fewshot_film.errors import FewShotError, UsageError
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write beside `path`, flush, then rename: a reader sees the old file or the new one."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink()
+        raise FewShotError(
+            f"cannot write {path}: {error.strerror}; make room or choose another place "
+            "(what was saved before is intact)"
+        ) from error
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Tensors and a few words about them -> a safetensors file, written atomically."""
+    plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    write_atomic(path, safetensors.torch.save(plain, dict(metadata)))
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """A safetensors file -> (tensors, metadata). Nothing in the file is executed."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors: dict[str, Any] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return tensors, file.metadata() or {}
+    except FileNotFoundError as error:
+        raise UsageError(f"{path} does not exist; train the run first") from error
+    except (SafetensorError, OSError) as error:
+        raise UsageError(
+            f"{path} is damaged or not a checkpoint ({error}); delete the run's .safetensors "
+            "files and train it again with --resume"
+        ) from error

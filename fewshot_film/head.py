@@ -1,0 +1,55 @@
+"""Prototype head: logits are scaled similarities to class means (Snell et al. 2017)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Queries: TypeAlias = Float[Tensor, "task query feature"]
+Prototypes: TypeAlias = Float[Tensor, "task way feature"]
+Logits: TypeAlias = Float[Tensor, "task query way"]
+
+Similarity: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+"""(queries, prototypes) -> (task, query, way), larger is closer."""
+
+
+def negative_squared_euclidean(queries: Queries, prototypes: Prototypes) -> Logits:
+    """-|q - p|^2, the choice of Snell et al. 2017."""
+    center = prototypes.mean(1, keepdim=True)  # the same distances, with less to cancel
+    queries, prototypes = queries - center, prototypes - center
+    cross = queries @ prototypes.transpose(1, 2)
+    squares = queries.square().sum(2).unsqueeze(2) + prototypes.square().sum(2).unsqueeze(1)
+    return 2 * cross - squares
+
+
+def negative_euclidean(queries: Queries, prototypes: Prototypes) -> Logits:
+    """-|q - p|, not squared, as in TADAM's code (Oreshkin et al. 2018)."""
+    return -(-negative_squared_euclidean(queries, prototypes)).clamp(min=1e-12).sqrt()
+
+
+def cosine(queries: Queries, prototypes: Prototypes) -> Logits:
+    """<q, p> / (|q| |p|), in [-1, 1]."""
+    return F.normalize(queries, dim=2) @ F.normalize(prototypes, dim=2).transpose(1, 2)
+
+
+class PrototypeHead(nn.Module):
+    """exp(log_scale) * similarity(queries, prototypes), with a learned scale, in float32.
+
+    The scale is TADAM's alpha (section 3.1); it starts at `scale`.
+    """
+
+    def __init__(
+        self, similarity: Similarity = negative_squared_euclidean, scale: float = 1.0
+    ) -> None:
+        super().__init__()
+        self.similarity = similarity
+        self.log_scale = nn.Parameter(torch.tensor(scale).log())
+
+    def forward(self, queries: Queries, prototypes: Prototypes) -> Logits:
+        with torch.autocast(queries.device.type, enabled=False):
+            return self.log_scale.exp() * self.similarity(queries.float(), prototypes.float())

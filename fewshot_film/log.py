@@ -1,0 +1,64 @@
+"""What a training says of itself: metrics.jsonl, the progress bar, and a loss gone astray."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from fewshot_film.checkpoint import Learner
+from fewshot_film.config import Config
+from fewshot_film.errors import FewShotError
+from fewshot_film.objective import Outcome
+from fewshot_film.run import Run
+from fewshot_film.schedule import learning_rate
+
+LOG_EVERY = 10
+
+
+@dataclass
+class Log:
+    """Means over every LOG_EVERY steps, to metrics.jsonl and the progress bar."""
+
+    run: Run
+    config: Config
+
+    def __post_init__(self) -> None:
+        self.pending: list[torch.Tensor] = []
+        self.since = time.perf_counter()
+
+    def add(self, learner: Learner, outcome: Outcome, bar: tqdm[Any], now: bool) -> None:
+        """Take note of a step; a loss that is not a number stops the run at its step."""
+        self.pending.append(torch.stack([outcome.loss.detach(), outcome.accuracy]))
+        due = learner.step % LOG_EVERY == 0 or learner.step % self.config.validate_every == 0
+        if due or now or learner.step == self.config.steps:
+            self._flush(learner, bar)
+
+    def _flush(self, learner: Learner, bar: tqdm[Any]) -> None:
+        values = torch.stack(self.pending).double().cpu()
+        self._check(values[:, 0], learner.step - len(values))
+        loss, accuracy = values.mean(0).tolist()
+        speed = len(values) * self.config.tasks / (time.perf_counter() - self.since)
+        record = {"loss": loss, "accuracy": accuracy, "episodes_per_second": round(speed, 1)}
+        self.run.append_metrics({"step": learner.step, **record})
+        bar.set_postfix(loss=f"{loss:.3f}", acc=f"{accuracy:.1%}", episodes_s=f"{speed:.0f}")
+        bar.update(len(values))
+        self.pending, self.since = [], time.perf_counter()
+
+    def _check(self, losses: torch.Tensor, first: int) -> None:
+        if losses.isfinite().all():
+            return
+        broken = first + int((~losses.isfinite()).nonzero()[0])
+        raise diverged("the loss", self.config, broken)
+
+
+def diverged(what: str, config: Config, step: int) -> FewShotError:
+    """The error that names the step, its learning rate and its episodes."""
+    return FewShotError(
+        f"{what} is not finite at step {step} (learning rate {learning_rate(config, step):.2g}, "
+        f"episode seed {config.seed}, position {step}); the last checkpoint is kept, try a "
+        "smaller --learning-rate"
+    )

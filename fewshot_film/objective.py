@@ -1,0 +1,99 @@
+"""Objectives: what a training step minimises."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fewshot_film.adaptation import LearnedAdapter
+from fewshot_film.classifier import FewShotClassifier
+from fewshot_film.encoder import DiscriminativeEncoder
+from fewshot_film.episodes import Episode
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """The loss to minimise and, detached, the share of queries classified correctly."""
+
+    loss: Float[Tensor, ""]
+    accuracy: Float[Tensor, ""]
+
+
+class Objective(nn.Module, ABC):
+    """(classifier, episode) -> Outcome; a module, since a loss may have weights of its own."""
+
+    @abstractmethod
+    def forward(self, classifier: FewShotClassifier, episode: Episode) -> Outcome: ...
+
+
+@final
+class QueryLoss(Objective):
+    """The mean cross-entropy of the queries."""
+
+    def forward(self, classifier: FewShotClassifier, episode: Episode) -> Outcome:
+        return query_outcome(classifier(episode), episode.query.labels)
+
+
+def query_outcome(
+    logits: Float[Tensor, "task query way"], labels: Int64[Tensor, "task query"]
+) -> Outcome:
+    """Mean cross-entropy and accuracy of all queries."""
+    correct = logits.detach().argmax(2) == labels
+    loss = F.cross_entropy(logits.flatten(0, 1), labels.flatten())
+    return Outcome(loss, correct.float().mean())
+
+
+@final
+class AttributeLoss(Objective):
+    """Query loss + weight * cross-entropy of naming the attribute that a labelling asks for.
+
+    Where images carry several factors, support and query set are each relabelled by every one of
+    them; a linear layer must tell from z alone which factor it was. Each image is encoded once,
+    for the task's own z too. Tasks without factors count with their query loss alone. The
+    classifier must have a LearnedAdapter with a DiscriminativeEncoder.
+    """
+
+    def __init__(self, embedding_dim: int, factors: int, weight: float = 2.0) -> None:
+        super().__init__()
+        self.weight = weight
+        self.name_factor = nn.Sequential(
+            nn.LayerNorm(embedding_dim), nn.Linear(embedding_dim, factors)
+        )
+
+    def forward(self, classifier: FewShotClassifier, episode: Episode) -> Outcome:
+        support, query = episode.support, episode.query
+        if support.factors is None or query.factors is None:
+            return query_outcome(classifier(episode), query.labels)
+        adapter = classifier.features.adapter
+        assert isinstance(adapter, LearnedAdapter)
+        encoder = adapter.encoder
+        assert isinstance(encoder, DiscriminativeEncoder)
+        embedded = encoder.embed(torch.cat([support.images, query.images], dim=1))
+        shots, queries = embedded.split([support.images.shape[1], query.images.shape[1]], dim=1)
+        z = encoder.separation(shots, support.labels, episode.way)
+        outcome = query_outcome(classifier.classify(episode, adapter.generator(z)), query.labels)
+        naming = [
+            self._naming(encoder, values, factors, episode.way)
+            for values, factors in ((shots, support.factors), (queries, query.factors))
+        ]
+        return Outcome(outcome.loss + self.weight * sum(naming) / 2, outcome.accuracy)
+
+    def _naming(
+        self,
+        encoder: DiscriminativeEncoder,
+        embedded: Float[Tensor, "task example embedding"],
+        factors: Int64[Tensor, "task example factor"],
+        way: int,
+    ) -> Float[Tensor, ""]:
+        """How badly z tells by which factor the set was relabelled."""
+        tasks, _, count = factors.shape
+        labelings = factors.transpose(1, 2).flatten(0, 1)  # every labelling as a task of its own
+        z = encoder.separation(embedded.repeat_interleave(count, 0), labelings, way)
+        targets = torch.arange(count, device=z.device).repeat(tasks)
+        return F.cross_entropy(self.name_factor(z).float(), targets)

@@ -1,0 +1,48 @@
+"""Where a figure comes from: versions, commit and device."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from fewshot_film._version import __version__
+
+
+def environment(device: torch.device) -> dict[str, str]:
+    """What to write beside every figure."""
+    return {
+        "fewshot_film": __version__,
+        "commit": _commit(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "device": _device_name(device),
+    }
+
+
+def _device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"cpu ({torch.get_num_threads()} threads)"
+
+
+def _commit() -> str:
+    """The checkout's commit, with + where files differ from it; "release" outside a checkout."""
+    folder = Path(__file__).resolve().parent
+    if not (folder.parent / ".git").exists():
+        return "release"
+    try:
+        commit = _git(folder, "rev-parse", "--short=12", "HEAD")
+        changed = _git(folder, "status", "--porcelain", "--untracked-files=no", "--", ".")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return commit + ("+" if changed else "")
+
+
+def _git(folder: Path, *words: str) -> str:
+    command = ["git", "-C", str(folder), *words]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()

@@ -1,0 +1,120 @@
+"""Run: the folder that a training leaves behind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, final
+
+import torch
+from filelock import FileLock, Timeout
+
+from fewshot_film.classifier import FewShotClassifier
+from fewshot_film.config import Config, build, from_json, to_json
+from fewshot_film.device import choose_device
+from fewshot_film.errors import FewShotError, UsageError
+from fewshot_film.files import load_tensors, write_atomic
+
+
+@final
+class Run:
+    """A folder with its config, metrics, best and last checkpoint, test result and pictures."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self.config_file = self.path / "config.json"
+        self.metrics_file = self.path / "metrics.jsonl"
+        self.best_file = self.path / "best.safetensors"
+        self.last_file = self.path / "last.safetensors"
+        self.test_file = self.path / "test.json"
+        self.curves_file = self.path / "curves.png"
+        self.episodes_file = self.path / "episodes.png"
+
+    def config(self) -> Config:
+        """The choices that made the run."""
+        try:
+            return from_json(self.config_file.read_text(), str(self.config_file))
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(
+                f"{self.path} is not a run folder (no readable config.json); "
+                "make one with: fewshot-film train --out " + str(self.path)
+            ) from error
+
+    def create(self, config: Config) -> None:
+        """Start the run with its config."""
+        write_atomic(self.config_file, to_json(config).encode())
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Make the folder and hold it against other processes; the lock dies with the process."""
+        lock = FileLock(self.path / ".lock")
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise UsageError(
+                f"{self.path} is in use by another process; wait for it or pass another --out"
+            ) from error
+        except OSError as error:
+            raise FewShotError(
+                f"cannot write in {self.path}: {error.strerror}; pass another --out"
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def append_metrics(self, record: dict[str, Any]) -> None:
+        """Add one line to metrics.jsonl."""
+        try:
+            with self.metrics_file.open("a") as file:
+                file.write(json.dumps(record) + "\n")
+        except OSError as error:
+            raise FewShotError(
+                f"cannot write {self.metrics_file}: {error.strerror}; free some space and pass "
+                "--resume (the last checkpoint is intact)"
+            ) from error
+
+    def test(self) -> dict[str, Any]:
+        """test.json: accuracy on unseen classes, its interval, the protocol, and more."""
+        content: dict[str, Any] = json.loads(self.test_file.read_text())
+        return content
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """All whole lines of metrics.jsonl."""
+        if not self.metrics_file.exists():
+            return []
+        return [json.loads(line) for line in self.metrics_file.read_text().splitlines() if line]
+
+    def forget_metrics_after(self, step: int) -> None:
+        """Drop what was logged after the checkpoint that a resumed run starts from."""
+        if not self.metrics_file.exists():
+            return
+        kept = []
+        for line in self.metrics_file.read_text().splitlines():
+            try:
+                if json.loads(line)["step"] <= step:
+                    kept.append(line + "\n")
+            except ValueError:
+                break  # the line that a crash cut short
+        write_atomic(self.metrics_file, "".join(kept).encode())
+
+
+def load(run: Path | str, device: str = "auto") -> FewShotClassifier:
+    """A run folder -> its best classifier, ready to adapt, in evaluation mode."""
+    folder = Run(run)
+    classifier = build(folder.config())
+    tensors, _ = load_tensors(folder.best_file)
+    load_weights(classifier, tensors, folder.best_file)
+    return classifier.eval().to(choose_device(device))
+
+
+def load_weights(module: torch.nn.Module, tensors: dict[str, torch.Tensor], origin: Path) -> None:
+    """Copy `tensors` into `module`; every weight must be there, none left over."""
+    try:
+        module.load_state_dict(tensors)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        raise UsageError(f"{origin} does not fit its config.json: {reason}") from error

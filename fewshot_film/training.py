@@ -1,0 +1,171 @@
+"""Training: sample, forward, loss, step, log; validate and save at a stated interval."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from fewshot_film.checkpoint import Learner
+from fewshot_film.config import Config, find_entry
+from fewshot_film.data.root import data_root
+from fewshot_film.data.source import SPLITS
+from fewshot_film.device import choose_device
+from fewshot_film.episodes import Episode, Sampler
+from fewshot_film.errors import FewShotError, UsageError
+from fewshot_film.evaluation import evaluate
+from fewshot_film.interrupt import deferred_interrupt
+from fewshot_film.log import Log, diverged
+from fewshot_film.memory import keep_freed_memory
+from fewshot_film.objective import Outcome
+from fewshot_film.run import Run
+from fewshot_film.schedule import learning_rate
+from fewshot_film.seeding import TRAINING, VALIDATION, generator
+
+
+class Interrupted(FewShotError):
+    """Ctrl-C: the run was saved and can go on."""
+
+    exit_code = 130
+
+
+def fit(
+    config: Config,
+    out: Path | str,
+    *,
+    device: str = "auto",
+    root: Path | None = None,
+    resume: bool = False,
+    progress: bool = True,
+) -> Run:
+    """(config, out) -> a run folder with the trained classifier.
+
+    `root` is the data root. With `resume` a run in `out` goes on where its last checkpoint left
+    it, and ends with the weights that an uninterrupted run ends with; a finished one is left as
+    it is.
+    """
+    keep_freed_memory()
+    if config.data:  # the run must find its folder from wherever it is evaluated
+        config = replace(config, data=str(Path(config.data).resolve()))
+    run, place = Run(out), choose_device(device)
+    samplers = training_samplers(config, data_root(root), place)
+    learner = Learner(config, place)
+    with run.locked():
+        _open(run, config, resume)
+        if run.last_file.exists():
+            learner.restore(run.last_file)
+        run.forget_metrics_after(learner.step)
+        if learner.step < config.steps:
+            run.test_file.unlink(missing_ok=True)
+        _loop(run, config, learner, samplers, place, progress)
+    return run
+
+
+def training_samplers(config: Config, root: Path, device: torch.device) -> dict[str, Sampler]:
+    """split -> what draws its tasks: training tasks for train, evaluation tasks for val and test.
+
+    All three are made, so that a data set too small for the test is refused before training.
+    """
+    entry = find_entry(config)
+    if entry.source.channels != config.channels:
+        raise UsageError(
+            f"--channels is {config.channels}, {entry.source.name} has {entry.source.channels}; "
+            f"pass --channels {entry.source.channels}"
+        )
+    sets = {split: entry.source.load(root, split) for split in SPLITS}
+    sets = {split: images.resize(config.size).to(device) for split, images in sets.items()}
+    shots = (config.shot, config.query)
+    return {
+        "train": entry.training(sets["train"], config.way, *shots),
+        "val": entry.evaluating("val")(sets["val"], config.test_way, *shots),
+        "test": entry.evaluating("test")(sets["test"], config.test_way, *shots),
+    }
+
+
+def _open(run: Run, config: Config, resume: bool) -> None:
+    """Refuse to mix two runs in one folder."""
+    if not run.config_file.exists():
+        run.create(config)
+        return
+    if not resume:
+        raise UsageError(f"{run.path} holds a run already; pass --resume or another --out")
+    found, asked = asdict(run.config()), asdict(config)
+    for name in found:
+        if found[name] != asked[name]:
+            raise UsageError(
+                f"the run in {run.path} has {name} = {found[name]!r}, asked for {asked[name]!r}; "
+                "leave the flag out, or pass another --out"
+            )
+
+
+def _loop(
+    run: Run,
+    config: Config,
+    learner: Learner,
+    samplers: Mapping[str, Sampler],
+    device: torch.device,
+    progress: bool,
+) -> None:
+    log = Log(run, config)
+    with (
+        deferred_interrupt() as interrupt,
+        tqdm(
+            total=config.steps,
+            initial=learner.step,
+            desc="train",
+            unit="step",
+            disable=not progress,
+        ) as bar,
+    ):
+        while learner.step < config.steps:
+            rng = generator(config.seed, TRAINING, learner.step)
+            episode = samplers["train"].sample(config.tasks, rng).to(device)
+            outcome = step(learner, episode, config)
+            stop = interrupt.is_set()
+            log.add(learner, outcome, bar, now=stop)
+            if learner.step % config.validate_every == 0 or learner.step == config.steps:
+                _validate(run, config, learner, samplers["val"], progress)
+            if stop:
+                learner.save(run.last_file)
+                raise Interrupted(
+                    f"stopped at step {learner.step}; go on with --resume --out {run.path}"
+                )
+
+
+def step(learner: Learner, episode: Episode, config: Config) -> Outcome:
+    """One optimisation step on one batch of tasks."""
+    for group in learner.optimizer.param_groups:
+        group["lr"] = learning_rate(config, learner.step)
+    learner.modules.train()
+    low = config.precision == "bfloat16"
+    with torch.autocast(episode.group.device.type, torch.bfloat16, enabled=low):
+        outcome: Outcome = learner.objective(learner.classifier, episode)
+    learner.optimizer.zero_grad()
+    outcome.loss.backward()
+    learner.optimizer.step()
+    learner.step += 1
+    return outcome
+
+
+def _validate(run: Run, config: Config, learner: Learner, sampler: Sampler, progress: bool) -> None:
+    """Validate on fixed episodes, keep the best weights, and save a checkpoint to resume from."""
+    try:
+        result = evaluate(
+            learner.classifier,
+            sampler,
+            config.validation_episodes,
+            seed=config.seed,
+            stream=VALIDATION,
+            progress=progress,
+        )
+    except FewShotError as error:
+        raise diverged("validation", config, learner.step - 1) from error
+    record = {"val_accuracy": result.accuracy, "val_ci95": result.ci95}
+    run.append_metrics({"step": learner.step, **record})
+    if result.accuracy > learner.best:
+        learner.best = result.accuracy
+        learner.save_classifier(run.best_file)
+    learner.save(run.last_file)

@@ -1,0 +1,29 @@
+import making
+import torch
+
+from fewshot_film.adaptation import LearnedAdapter, NoAdaptation
+
+
+def test_it_is_the_generator_after_the_encoder() -> None:
+    model, support = making.classifier(), making.labeled(2, 3, 2)
+    adapter, net = model.features.adapter, model.features.extractor
+    assert isinstance(adapter, LearnedAdapter)
+    expected = adapter.generator(adapter.encoder(support, 3, net))
+    params = adapter(support, 3, net)
+    assert list(params) == list(net.sites())
+    for site, values in params.items():
+        for name, value in values.items():
+            assert value.shape == (2, 4)
+            assert torch.equal(value, expected[site][name])
+
+
+def test_an_adapter_never_owns_the_extractor() -> None:
+    model = making.classifier("prototype-mean")
+    lent = {id(p) for p in model.features.extractor.parameters()}
+    assert not lent & {id(p) for p in model.features.adapter.parameters()}
+
+
+def test_no_adaptation_gives_no_params() -> None:
+    net = making.extractor()
+    assert NoAdaptation()(making.labeled(2, 3, 2), 3, net) is None
+    assert not NoAdaptation().state_dict()

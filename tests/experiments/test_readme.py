@@ -1,0 +1,45 @@
+"""README: its tables are those of results/, its Python and its commands work as printed."""
+
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+from fewshot_film.cli import parse
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "experiments"))
+from readme import filled  # noqa: E402
+
+TEXT = (ROOT / "README.md").read_text()
+
+
+def test_tables_are_those_of_the_results() -> None:
+    assert filled(TEXT, ROOT) == TEXT
+
+
+def test_every_link_to_a_file_leads_somewhere() -> None:
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", TEXT) if "://" not in link]
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def commands() -> list[str]:
+    block = TEXT.split("## On the command line")[1].split("```")[1]
+    return [line.split("#")[0].strip() for line in block.strip().splitlines()]
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_command_parses(command: str) -> None:
+    program, *words = shlex.split(command)
+    assert program == "fewshot-film"
+    assert type(parse(words)).__name__.lower() == words[0]
+
+
+def test_the_parts_go_together_as_printed() -> None:
+    block = TEXT.split("```python")[2].split("```")[0]
+    names: dict[str, object] = {}
+    exec("import fewshot_film as ff\n" + block, names)
+    assert type(names["model"]).__name__ == "FewShotClassifier"

@@ -1,0 +1,91 @@
+import making
+import pytest
+import torch
+from torch import nn
+
+from fewshot_film.conditioning import FiLM, Gate
+from fewshot_film.extractor import Extractor, Site
+from fewshot_film.extractor.base import site_params
+
+
+def lived_in_site() -> Site:
+    site = Site(3, FiLM).eval()
+    making.lived_in(site)
+    return site
+
+
+def test_a_site_without_params_is_batch_norm() -> None:
+    site, h = lived_in_site(), torch.randn(4, 3, 5, 5)
+    assert torch.equal(site(h, None), site.norm(h))
+
+
+def test_a_site_conditions_what_batch_norm_gives() -> None:
+    site, h = lived_in_site(), torch.randn(2, 4, 3, 5, 5)
+    params = {"gamma": torch.randn(2, 3), "beta": torch.randn(2, 3)}
+    out = site(h.flatten(0, 1), params).unflatten(0, (2, 4))
+    for t in range(2):
+        gamma, beta = (params[n][t].view(3, 1, 1) for n in ("gamma", "beta"))
+        torch.testing.assert_close(out[t], gamma * site.norm(h[t]) + beta)
+
+
+def test_batch_norm_pools_over_the_tasks_in_training() -> None:
+    site, h = lived_in_site().train(), torch.randn(8, 3, 5, 5)
+    params = {"gamma": torch.ones(2, 3), "beta": torch.zeros(2, 3)}
+    mean, var = h.mean((0, 2, 3), keepdim=True), h.var((0, 2, 3), keepdim=True, correction=0)
+    weight, bias = (p.view(1, 3, 1, 1) for p in (site.norm.weight, site.norm.bias))
+    expected = weight * (h - mean) / (var + site.norm.eps).sqrt() + bias
+    torch.testing.assert_close(site(h, params), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_site_params() -> None:
+    params = {"a": {"gamma": torch.ones(1)}}
+    assert site_params(params, "a") is params["a"]
+    assert site_params(None, "a") is None
+    with pytest.raises(KeyError, match="b"):
+        site_params(params, "b")
+
+
+@pytest.mark.parametrize("name", ["conv4", "resnet12"])
+def test_sites_are_named_in_the_order_of_the_data_flow(name: str) -> None:
+    net, seen = making.extractor(name), []
+    sites = net.sites()
+    for site_name, site in sites.items():
+        site.register_forward_hook(lambda *_, site_name=site_name: seen.append(site_name))
+    net(making.pictures(1, 2))
+    assert seen == list(sites)
+    assert not any("." in site_name for site_name in sites)
+    assert {id(s) for s in sites.values()} == {id(m) for m in net.modules() if isinstance(m, Site)}
+
+
+@pytest.mark.parametrize("name", ["conv4", "resnet12"])
+def test_identity_names_every_site(name: str) -> None:
+    net = making.extractor(name, Gate)
+    identity = net.identity()
+    assert list(identity) == list(net.sites())
+    for site, params in identity.items():
+        assert params["gate"].shape == (net.sites()[site].norm.num_features,)
+
+
+@pytest.mark.parametrize("name", ["conv4", "resnet12"])
+def test_feature_dim_changes_nothing(name: str) -> None:
+    net: Extractor = making.extractor(name).train()
+    before = {key: value.clone() for key, value in net.state_dict().items()}
+    assert net.feature_dim(1, 32) == {"conv4": 4 * 4, "resnet12": 32}[name]
+    assert all(m.training for m in net.modules())
+    assert all(torch.equal(value, before[key]) for key, value in net.state_dict().items())
+
+
+def test_the_task_axis_comes_first() -> None:
+    """Task t's examples meet task t's parameters, whatever their number."""
+    net, images = making.extractor(), making.pictures(2, 3)
+    params = making.task_params(net, 2)
+    swapped = {s: {n: v.flip(0) for n, v in p.items()} for s, p in params.items()}
+    torch.testing.assert_close(net(images.flip(0), swapped).flip(0), net(images, params))
+    assert not torch.allclose(net(images, swapped), net(images, params), atol=1e-2)
+
+
+def test_weights_are_channels_last() -> None:
+    for name in ("conv4", "resnet12"):
+        net = making.extractor(name)
+        convolutions = [m for m in net.modules() if isinstance(m, nn.Conv2d)]
+        assert all(c.weight.is_contiguous(memory_format=torch.channels_last) for c in convolutions)

@@ -1,0 +1,46 @@
+import making
+import torch
+from making import seeded
+
+from fewshot_film.episodes import Episode, EpisodeSampler
+from fewshot_film.tasks import Mixture
+
+PLAIN = EpisodeSampler(making.image_set([6] * 5), 3, 1, 2)
+
+
+class Kinds:
+    """A sampler of several groups, task t of group t."""
+
+    way, shot, query = 3, 1, 2
+
+    def __init__(self, *groups: str) -> None:
+        self.groups = groups
+
+    def sample(self, tasks: int, rng: torch.Generator) -> Episode:
+        episode = PLAIN.sample(tasks, rng)
+        group = torch.arange(tasks) % len(self.groups)
+        return Episode(episode.support, episode.query, 3, episode.class_ids, group)
+
+
+def test_groups_follow_one_another() -> None:
+    mixture = Mixture([Kinds("a", "b"), PLAIN, Kinds("c")])
+    assert mixture.groups == ("a", "b", "all", "c")
+    assert (mixture.way, mixture.shot, mixture.query) == (3, 1, 2)
+    seen = {tuple(mixture.sample(4, seeded(i)).group.tolist()) for i in range(40)}
+    assert seen == {(0, 1, 0, 1), (2, 2, 2, 2), (3, 3, 3, 3)}
+
+
+def test_each_sampler_is_equally_likely() -> None:
+    mixture, rng = Mixture([Kinds("a"), Kinds("b"), Kinds("c")]), seeded()
+    drawn = [int(mixture.sample(1, rng).group) for _ in range(1500)]
+    times = torch.bincount(torch.tensor(drawn), minlength=3).double()
+    assert ((times - 500) ** 2 / 500).sum() < 13.9
+
+
+def test_the_episode_is_the_samplers_own() -> None:
+    rng = seeded(4)
+    episode = Mixture([PLAIN]).sample(3, seeded(4))
+    torch.randint(1, (), generator=rng)
+    expected = PLAIN.sample(3, rng)
+    assert torch.equal(episode.support.images, expected.support.images)
+    assert torch.equal(episode.query.labels, expected.query.labels)

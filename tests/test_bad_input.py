@@ -1,0 +1,239 @@
+"""What cannot be done is refused with one line and exit code 2, before anything is written."""
+
+import re
+from pathlib import Path
+
+import pytest
+import running
+from running import command, flags, picture_folder, refused
+
+COUNTS = (
+    "way",
+    "test-way",
+    "shot",
+    "query",
+    "tasks",
+    "steps",
+    "width",
+    "size",
+    "validate-every",
+    "validation-episodes",
+    "test-episodes",
+)
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every address is refused at once."""
+    for scheme in ("http", "https"):
+        monkeypatch.setenv(f"{scheme}_proxy", "http://127.0.0.1:9")
+
+
+@pytest.mark.parametrize("flag", COUNTS)
+@pytest.mark.parametrize("value", [-1, 0])
+def test_counts_of_training(
+    flag: str, value: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = refused(capsys, 2, "train", *flags(), f"--{flag}={value}", "--out", tmp_path / "run")
+    assert line.startswith(f"--{flag} is {value}; it must be at least {2 if 'way' in flag else 1}")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "says"),
+    [
+        ("way", "five", "--way"),
+        ("test-way", "1", "--test-way is 1; it must be at least 2"),
+        ("size", "8", "--size is 8; the extractors halve images four times, pass 16"),
+        ("learning-rate", "0", "--learning-rate is 0.0; it must be above 0"),
+        ("learning-rate", "-1", "--learning-rate is -1.0; it must be above 0"),
+        ("learning-rate", "nan", "--learning-rate is nan; it must be above 0"),
+        ("weight-decay", "-1", "--weight-decay is negative"),
+        ("attribute-weight", "-0.5", "--attribute-weight is negative"),
+        ("seed", "-1", "--seed is negative"),
+        ("channels", "2", "--channels is 2; pass 1 (grey) or 3 (colour)"),
+        ("channels", "3", "--channels is 3, glyphs has 1; pass --channels 1"),
+        ("way", "100000", "--way is 100000"),
+        ("test-way", "100000", "--way is 100000"),
+        ("device", "cuda", "--device cuda: this machine has 0 CUDA devices; pass --device cpu"),
+        ("device", "cuda:1", "--device cuda:1: this machine has 0 CUDA devices"),
+        ("device", "nonsense", "--device is 'nonsense'; pass auto, cpu, cuda"),
+        ("device", "mps", "--device is 'mps'"),
+        ("device", "meta", "--device is 'meta'"),
+        ("device", "cpu:x", "--device is 'cpu:x'"),
+        ("conditioning", "magic", "('film', 'bias', 'scale', 'gate', 'none')"),
+        ("dataset", "glyps", "did you mean 'glyphs'?"),
+        ("dataset", "omniglott", "omniglot, omniglot-lake, cifar-fs, fc100; did you mean 'omnig"),
+        ("dataset", "zzz", "unknown data set 'zzz'; known: glyphs, "),
+        ("nonsense", "1", "--nonsense"),
+    ],
+)
+def test_flags_of_training(
+    flag: str,
+    value: str,
+    says: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    line = refused(capsys, 2, "train", *flags(), f"--{flag}", value, "--out", tmp_path / "run")
+    assert says in line
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("dataset", ["glyphs", "glyphs-characters"])
+def test_more_images_than_the_classes_have(
+    dataset: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["train", *flags(shot=1000), "--dataset", dataset, "--out", tmp_path / "run"]
+    line = refused(capsys, 2, *words)
+    assert re.search(r"class '.+' has \d+ images, shot plus query ask for 1002; pass a sma", line)
+    assert not (tmp_path / "run").exists()
+
+
+def test_more_classes_than_there_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["train", *flags(way=9999), "--dataset", "glyphs-characters", "--out", tmp_path / "run"]
+    line = refused(capsys, 2, *words)
+    assert re.search(r"9999-way tasks need 9999 classes, this split has \d{4}; pass --way", line)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--split", "nonsense"], "'nonsense'"),
+        (["--split", "all"], "'all'"),
+        (["--way", "0"], "--way is 0; it must be at least 2"),
+        (["--way", "1"], "--way is 1; it must be at least 2"),
+        (["--way", "6"], "--way is 6"),
+        (["--shot", "0"], "--shot is 0; it must be at least 1"),
+        (["--query", "-3"], "--query is -3; it must be at least 1"),
+        (["--episodes", "0"], "--episodes is 0; it must be at least 1"),
+        (["--episodes", "-1"], "--episodes is -1"),
+        (["--seed", "-1"], "--seed is negative"),
+        (["--shot", "1000"], "shot plus query ask for 1002"),
+        (["--dataset", "omni"], "did you mean 'omniglot'?"),
+        (["--data", __file__], "there is no folder"),
+        (["--data", "/nowhere"], "there is no folder /nowhere"),
+        (["--device", "nonsense"], "--device is 'nonsense'"),
+        (["--json", "/nowhere/x.json"], "--json /nowhere/x.json: there is no folder /nowhere"),
+        (["--json", f"{__file__}/x.json"], "there is no folder"),
+        (["--nonsense"], "Unrecognized options: --nonsense"),
+        (["--episodes", "many"], "Error parsing --episodes"),
+    ],
+)
+def test_flags_of_evaluation(
+    words: list[str], says: str, trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(trained.iterdir())
+    assert says in refused(capsys, 2, "evaluate", trained, "--episodes", 4, *words)
+    assert says in refused(capsys, 2, "compare", trained, trained, "--episodes", 4, *words)
+    assert sorted(trained.iterdir()) == before
+
+
+def test_no_run(tmp_path: Path, trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = refused(capsys, 2, "evaluate", tmp_path / "nowhere")
+    assert line.startswith(f"{tmp_path / 'nowhere'} is not a run folder")
+    assert "is not a run folder" in refused(capsys, 2, "evaluate", tmp_path)
+    assert "is not a run folder" in refused(capsys, 2, "evaluate", __file__)
+    assert "is not a run folder" in refused(capsys, 2, "compare", trained, tmp_path)
+    assert "RUN" in refused(capsys, 2, "evaluate")
+    line = refused(capsys, 2, "compare", trained)
+    assert line == "compare needs at least two runs, got 1"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "nonsense" in refused(capsys, 2, "nonsense")
+    assert "--nonsense" in refused(capsys, 2, "--nonsense")
+    assert "too, many" in refused(capsys, 2, "datasets", "too", "many")
+
+
+@pytest.mark.usefixtures("offline")
+def test_a_data_set_that_is_not_here(
+    tmp_path: Path, trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, out = tmp_path / "data", tmp_path / "run"
+    for name, archive in (("omniglot", "images_background.zip"), ("fc100", "cifar-100-python")):
+        words = ["train", *flags(), "--channels", 1 if name == "omniglot" else 3]
+        line = refused(capsys, 2, *words, "--dataset", name, "--data-root", root, "--out", out)
+        assert f"could not download {archive}" in line
+        assert str(root) in line
+        assert not out.exists()
+    on = ["--dataset", "omniglot", "--data-root"]
+    assert "could not download" in refused(capsys, 2, "evaluate", trained, *on, root)
+    assert "choose another data root" in refused(capsys, 2, "evaluate", trained, *on, "/proc/no")
+
+
+# --- folders of pictures
+
+
+def folder_flags(folder: Path, out: Path, **changes: object) -> list[object]:
+    words: list[object] = ["train", *flags(size=20, **changes), "--data", folder]
+    return [*words, "--data-root", out.parent / "root", "--out", out]
+
+
+def test_an_empty_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "empty").mkdir()
+    line = refused(capsys, 2, *folder_flags(tmp_path / "empty", tmp_path / "run"))
+    assert f"{tmp_path / 'empty'} is empty" in line
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [("broken", "class05/3.png"), ("few", "class 'class05' has 3 images"), ("none", "class05")],
+)
+def test_a_spoiled_folder(
+    spoil: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = picture_folder(tmp_path / "pictures")
+    pictures = sorted((folder / "class05").iterdir())
+    if spoil == "broken":
+        pictures[3].write_bytes(pictures[3].read_bytes()[:100])
+    else:
+        for picture in pictures[3 if spoil == "few" else 0 :]:
+            picture.unlink()
+    line = refused(capsys, 2, *folder_flags(folder, tmp_path / "run"))
+    assert says in line
+    assert not (tmp_path / "run").exists()
+
+
+def test_folders_with_too_little(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, out = picture_folder(tmp_path / "pictures", classes=9), tmp_path / "run"
+    wide = picture_folder(tmp_path / "wide")
+    assert "3-way tasks need 3 classes" in refused(capsys, 2, *folder_flags(folder, out))
+    line = refused(capsys, 2, *folder_flags(wide, out, shot=5))
+    assert re.search(r"class 'class\d\d' has 6 images, shot plus query ask for 7", line)
+    assert not out.exists()
+
+
+def test_colour_into_a_grey_model_and_the_reverse(
+    tmp_path: Path, trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    colour = picture_folder(tmp_path / "colour")
+    grey = picture_folder(tmp_path / "grey", mode="L")
+    assert command(*folder_flags(colour, tmp_path / "run", steps=1)) == 0
+    root = ["--episodes", 4, "--device", "cpu", "--data-root", tmp_path / "root"]
+    for run, others in ((trained, (colour,)), (tmp_path / "run", (grey, "glyphs"))):
+        for other in others:
+            to = ["--data", other, "--split", "all"] if other != "glyphs" else ["--dataset", other]
+            line = refused(capsys, 2, "evaluate", run, *root, *to)
+            assert "pass --convert-channels to convert them" in line
+            assert command("evaluate", run, *root, *to, "--convert-channels") == 0
+    assert "--convert-channels" in refused(capsys, 2, "compare", trained, tmp_path / "run", *root)
+
+
+@pytest.mark.parametrize(("mode", "channels"), [("L", 3), ("RGB", 1)])
+def test_a_run_takes_its_own_pictures_with_the_channels_it_asked_for(
+    mode: str, channels: int, tmp_path: Path
+) -> None:
+    """It is tested and drawn on what it was trained on, in the end and later."""
+    folder = picture_folder(tmp_path / "pictures", mode=mode)
+    run = tmp_path / "run"
+    assert command(*folder_flags(folder, run, channels=channels)) == 0
+    assert (run / "episodes.png").exists()
+    words = ["--episodes", 4, "--device", "cpu", "--data-root", tmp_path / "root"]
+    assert command("evaluate", run, *words) == 0
+    assert running.weights(run / "best.safetensors")

@@ -1,0 +1,75 @@
+from pathlib import Path
+
+import making
+import pytest
+from running import picture_folder
+
+from fewshot_film.catalog import ENTRIES, Entry, entry, folder_entry, large_classes
+from fewshot_film.data.source import SPLITS
+from fewshot_film.episodes import EpisodeSampler
+from fewshot_film.errors import UsageError
+from fewshot_film.seeding import TRAINING, generator
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [("glyps", "glyphs"), ("omniglot_lake", "omniglot-lake"), ("cifarfs", "cifar-fs")],
+)
+def test_an_unknown_name(name: str, nearest: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        entry(name)
+    assert all(known in str(caught.value) for known in ENTRIES)
+    assert str(caught.value).endswith(f"did you mean {nearest!r}?")
+
+
+def test_a_name_that_is_near_to_none() -> None:
+    with pytest.raises(UsageError, match="known: glyphs, ") as caught:
+        entry("xyz")
+    assert "did you mean" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", [name for name in ENTRIES if name.startswith("glyphs")])
+def test_glyph_tasks(name: str) -> None:
+    """Each split draws tasks; only the test meets renderings that training never saw."""
+    found = entry(name)
+    images = {split: found.source.load(Path(), split) for split in SPLITS}
+    samplers = {split: found.evaluating(split)(images[split], 3, 1, 1) for split in SPLITS}
+    samplers["training"] = found.training(images["train"], 3, 1, 1)
+    for sampler in samplers.values():
+        episode = sampler.sample(2, generator(0, TRAINING))
+        assert episode.query.images.shape == (2, 3, 1, 28, 28)
+        assert len(sampler.groups) > int(episode.group.max())
+    unseen = {split: any("unseen" in g for g in s.groups) for split, s in samplers.items()}
+    draws_characters = name != "glyphs-attributes"
+    assert unseen == {"train": False, "val": False, "test": draws_characters, "training": False}
+
+
+def test_tasks_that_ask_for_attributes_carry_them() -> None:
+    found = entry("glyphs-attributes")
+    sampler = found.training(found.source.load(Path(), "val"), 3, 1, 1)
+    factors = sampler.sample(2, generator(0, TRAINING)).support.factors
+    assert factors is not None
+    assert factors.shape[-1] == found.factors == 4
+
+
+def test_large_classes() -> None:
+    """Small classes are left out, unless too few large ones remain: then one is named."""
+    data = making.image_set([5, 2, 5, 5])
+    sampler = large_classes(data, 3, 2, 3)
+    drawn = sampler.sample(50, generator(0, TRAINING)).class_ids
+    assert int(drawn.max()) == 2
+    with pytest.raises(UsageError, match=r"class 'class1' has 2 images, shot plus query ask for 5"):
+        large_classes(data, 4, 2, 3)
+    with pytest.raises(UsageError, match=r"5-way tasks need 5 classes, this split has 4"):
+        large_classes(data, 5, 2, 3)
+
+
+def test_a_split_without_tasks_of_its_own_draws_plain_ones(tmp_path: Path) -> None:
+    found = folder_entry(picture_folder(tmp_path / "pictures", classes=3), 20)
+    assert isinstance(found, Entry)
+    assert found.evaluating("all") is EpisodeSampler
+    images = found.source.load(tmp_path, "all")
+    a = found.evaluating("all")(images, 2, 1, 1).sample(1, generator(0, TRAINING))
+    b = found.training(images, 2, 1, 1).sample(1, generator(0, TRAINING))
+    assert a.class_ids.equal(b.class_ids)
+    assert not a.query.images.equal(b.query.images)  # training images are moved and mirrored

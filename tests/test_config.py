@@ -1,0 +1,117 @@
+import json
+from dataclasses import asdict, replace
+from itertools import product
+from typing import Any, get_args, get_type_hints
+
+import making
+import pytest
+import torch
+
+from fewshot_film.catalog import ENTRIES
+from fewshot_film.checkpoint import Learner
+from fewshot_film.config import (
+    CONDITIONINGS,
+    EXTRACTORS,
+    SIMILARITIES,
+    Config,
+    build,
+    build_objective,
+    default_config,
+    from_json,
+    to_json,
+)
+from fewshot_film.errors import UsageError
+from fewshot_film.objective import AttributeLoss, QueryLoss
+from fewshot_film.training import step
+
+TINY = Config(dataset="omniglot", size=making.SIZE, width=4, way=3, tasks=3, steps=10)
+
+
+def choices(name: str) -> tuple[Any, ...]:
+    return get_args(get_type_hints(Config)[name])
+
+
+def test_every_choice_has_its_part() -> None:
+    assert set(choices("conditioning")) == {*CONDITIONINGS, "none"}
+    assert set(choices("extractor")) == set(EXTRACTORS)
+    assert set(choices("similarity")) == set(SIMILARITIES)
+
+
+@pytest.mark.parametrize(
+    "names",
+    list(product(*map(choices, ("conditioning", "encoder", "extractor", "similarity")))),
+    ids="-".join,
+)
+def test_every_named_choice_takes_a_step(names: tuple[str, str, str, str]) -> None:
+    conditioning, encoder, extractor, similarity = names
+    made: dict[str, Any] = {"conditioning": conditioning, "encoder": encoder}
+    config = replace(TINY, **made, extractor=extractor, similarity=similarity)  # type: ignore[arg-type]
+    learner = Learner(config, torch.device("cpu"))
+    before = {k: v.clone() for k, v in learner.classifier.named_parameters()}
+    for _ in range(2):
+        assert step(learner, making.episode(), config).loss.isfinite()
+    moved = {k for k, v in learner.classifier.named_parameters() if not torch.equal(v, before[k])}
+    assert "head.log_scale" in moved
+    assert any(k.startswith("features.extractor") for k in moved)
+    adapted = any(k.startswith("features.adapter") for k in moved)
+    assert adapted == (conditioning != "none")
+
+
+@pytest.mark.parametrize("dataset", ENTRIES)
+def test_the_defaults_of_every_data_set(dataset: str) -> None:
+    config = default_config(dataset)
+    assert config.dataset == dataset
+    assert from_json(to_json(config), "here") == config
+    source = ENTRIES[dataset].source
+    assert (config.channels, config.size) == (source.channels, source.size)
+    assert build(config).features.extractor.feature_dim(config.channels, config.size) > 0
+
+
+def test_the_defaults_of_a_folder() -> None:
+    config = default_config(data="some/folder")
+    assert (config.data, config.channels, config.size) == ("some/folder", 3, 84)
+    assert from_json(to_json(config), "here") == config
+
+
+def test_json_keeps_every_field() -> None:
+    config = replace(TINY, data="x", seed=2**40, learning_rate=1.25e-7, weight_decay=0.5)
+    assert json.loads(to_json(config)) == asdict(config)
+    assert from_json(to_json(config), "here") == config
+
+
+def test_weights_are_a_function_of_the_seed() -> None:
+    state = torch.get_rng_state()
+    a, b, other = (build(replace(TINY, seed=s)).state_dict() for s in (1, 1, 2))
+    assert all(torch.equal(a[key], b[key]) for key in a)
+    assert not any(torch.equal(a[key], other[key]) for key in a if key.endswith("conv.weight"))
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_runs_that_differ_in_the_adapter_share_the_extractor_s_first_weights() -> None:
+    film, none = build(TINY).state_dict(), build(replace(TINY, conditioning="none")).state_dict()
+    keys = [key for key in film if key.startswith("features.extractor")]
+    assert keys
+    assert all(torch.equal(film[key], none[key]) for key in keys)
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        ({"dataset": "glyphs", "encoder": "discriminative"}, AttributeLoss),
+        ({"dataset": "glyphs", "encoder": "discriminative", "attribute_weight": 0.0}, QueryLoss),
+        ({"dataset": "glyphs", "encoder": "discriminative", "data": "folder"}, QueryLoss),
+        ({"dataset": "glyphs", "conditioning": "none"}, QueryLoss),
+        ({"dataset": "glyphs", "encoder": "prototype-mean"}, QueryLoss),
+        ({"dataset": "omniglot", "encoder": "discriminative"}, QueryLoss),
+    ],
+)
+def test_the_attribute_loss_is_for_tasks_that_ask(changes: dict[str, Any], kind: type) -> None:
+    config = replace(TINY, **changes)
+    assert type(build_objective(config, build(config))) is kind
+
+
+def test_an_error_names_its_origin() -> None:
+    with pytest.raises(UsageError, match=r"^here is not a config .*unknown field 'wayy'"):
+        from_json('{"wayy": 3}', "here")
+    with pytest.raises(UsageError, match=r"^here is not a config"):
+        from_json("{", "here")

@@ -1,0 +1,24 @@
+import pytest
+import torch
+
+from fewshot_film.device import choose_device
+from fewshot_film.errors import UsageError
+
+
+def test_choice(monkeypatch: pytest.MonkeyPatch) -> None:
+    for count, auto in ((0, "cpu"), (2, "cuda")):
+        monkeypatch.setattr(torch.cuda, "device_count", lambda count=count: count)
+        monkeypatch.setattr(torch.cuda, "is_available", lambda count=count: count > 0)
+        assert choose_device("auto") == torch.device(auto)
+        assert choose_device("cpu") == torch.device("cpu")
+    assert choose_device("cuda") == torch.device("cuda")
+    assert choose_device("cuda:1") == torch.device("cuda:1")
+    with pytest.raises(UsageError, match="--device cuda:2: this machine has 2 CUDA devices"):
+        choose_device("cuda:2")
+
+
+@pytest.mark.parametrize("name", ["", "gpus", "mps", "meta", "cuda:", "cuda:-1", "cuda:x", "CPU"])
+def test_other_names(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    with pytest.raises(UsageError, match="--device"):
+        choose_device(name)

@@ -1,0 +1,56 @@
+import subprocess
+from pathlib import Path
+
+import pytest
+import torch
+
+from fewshot_film import __version__, provenance
+from fewshot_film.provenance import environment
+
+
+def test_environment() -> None:
+    found = environment(torch.device("cpu"))
+    assert found["fewshot_film"] == __version__
+    assert found["torch"] == torch.__version__
+    assert found["device"] == f"cpu ({torch.get_num_threads()} threads)"
+    assert found["commit"]
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the package's place in a folder of its own."""
+    (tmp_path / "fewshot_film").mkdir()
+    file = tmp_path / "fewshot_film" / "provenance.py"
+    file.write_text("first\n")
+    monkeypatch.setattr(provenance, "__file__", str(file))
+    return tmp_path
+
+
+def git(folder: Path, *words: str) -> str:
+    identity = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
+    command = ["git", "-C", str(folder), *identity, *words]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def commit() -> str:
+    return environment(torch.device("cpu"))["commit"]
+
+
+def test_the_commit_and_whether_files_differ_from_it(checkout: Path) -> None:
+    assert commit() == "release"
+    git(checkout, "init", "-q")
+    git(checkout, "add", ".")
+    git(checkout, "commit", "-q", "-m", "first")
+    head = git(checkout, "rev-parse", "--short=12", "HEAD")
+    assert commit() == head
+    (checkout / "README.md").write_text("beside the package\n")
+    assert commit() == head
+    (checkout / "fewshot_film" / "provenance.py").write_text("second\n")
+    assert commit() == head + "+"
+
+
+def test_without_git(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (checkout / ".git").mkdir()
+    assert commit() == "unknown"
+    monkeypatch.setenv("PATH", "")
+    assert commit() == "unknown"

@@ -1,0 +1,138 @@
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import making
+import pytest
+import running
+import torch
+from running import picture_folder
+
+from fewshot_film import training
+from fewshot_film.checkpoint import Learner
+from fewshot_film.config import Config, default_config
+from fewshot_film.errors import UsageError
+from fewshot_film.evaluation import evaluate
+from fewshot_film.files import load_tensors
+from fewshot_film.run import Run
+from fewshot_film.schedule import learning_rate
+from fewshot_film.seeding import TRAINING, generator
+from fewshot_film.training import fit, step, training_samplers
+
+CPU = torch.device("cpu")
+SHORT = replace(default_config(), **running.SHORT)
+CHARACTERS = replace(SHORT, dataset="glyphs-characters", conditioning="none")
+
+
+def go(config: Config, out: Path, **others: Any) -> Run:
+    return fit(config, out, device="cpu", progress=False, **others)
+
+
+def test_samplers_follow_the_config() -> None:
+    samplers = training_samplers(replace(SHORT, way=4, test_way=2), Path(), CPU)
+    assert {split: s.way for split, s in samplers.items()} == {"train": 4, "val": 2, "test": 2}
+    assert all((s.shot, s.query) == (2, 2) for s in samplers.values())
+    assert not any("unseen" in group for group in samplers["train"].groups)
+    assert any("unseen" in group for group in samplers["test"].groups)
+
+
+def test_images_take_the_size_of_the_config() -> None:
+    sampler = training_samplers(replace(CHARACTERS, size=20), Path(), CPU)["train"]
+    assert sampler.sample(1, generator(0, TRAINING)).support.images.shape == (1, 6, 1, 20, 20)
+
+
+def test_what_the_test_lacks_is_said_before_training(tmp_path: Path) -> None:
+    """The smallest class of the test has too few pictures."""
+    folder = tmp_path / "pictures"
+    for split, each in (("train", 9), ("val", 9), ("test", 3)):
+        picture_folder(folder / split, classes=4, each=each)
+        for path in (folder / split).iterdir():
+            path.rename(path.with_name(f"{split}-{path.name}"))
+    config = replace(SHORT, data=str(folder), channels=3, size=20)
+    with pytest.raises(UsageError, match=r"class 'test-class0\d' has 3 images"):
+        go(config, tmp_path / "run", root=tmp_path)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_step_trains_every_part() -> None:
+    learner = Learner(replace(SHORT, size=making.SIZE, dataset="omniglot"), CPU)
+    learner.modules.eval()
+    before = {key: value.clone() for key, value in learner.classifier.state_dict().items()}
+    for _ in range(2):
+        outcome = step(learner, making.episode(), SHORT)
+    assert learner.step == 2
+    assert learner.modules.training
+    assert outcome.loss.isfinite()
+    after = learner.classifier.state_dict()
+    assert any("running_mean" in key and not torch.equal(after[key], before[key]) for key in after)
+    assert learner.optimizer.param_groups[0]["lr"] == learning_rate(SHORT, 1)
+
+
+def test_bfloat16_leaves_the_weights_in_float32() -> None:
+    config = replace(SHORT, size=making.SIZE, dataset="omniglot", precision="bfloat16")
+    low, high = Learner(config, CPU), Learner(config, CPU)
+    a = step(low, making.episode(), config)
+    b = step(high, making.episode(), replace(config, precision="float32"))
+    assert all(p.dtype == torch.float32 for p in low.modules.parameters())
+    low_loss, high_loss = (outcome.loss.detach().item() for outcome in (a, b))
+    assert low_loss == pytest.approx(high_loss, rel=0.05)
+    assert low_loss != high_loss
+
+
+def test_training_learns(tmp_path: Path) -> None:
+    """The training loss of characters falls."""
+    config = replace(CHARACTERS, steps=60, validate_every=60, width=8, tasks=4)
+    losses = [m["loss"] for m in go(config, tmp_path / "run").metrics() if "loss" in m]
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_best_is_best_by_validation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, scores = evaluate, iter((0.3, 0.9, 0.9, 0.5))
+
+    def scored(*args: Any, **others: Any) -> Any:
+        result = real(*args, **others)
+        return replace(result, accuracies=result.accuracies * 0 + next(scores))
+
+    monkeypatch.setattr(training, "evaluate", scored)
+    run = go(replace(CHARACTERS, steps=4, validate_every=1), tmp_path / "run")
+    about = load_tensors(run.best_file)[1]
+    assert about["step"] == "2"
+    assert float(about["validation_accuracy"]) == pytest.approx(0.9)
+    checks = [m for m in run.metrics() if "val_accuracy" in m]
+    assert [m["val_accuracy"] for m in checks] == pytest.approx([0.3, 0.9, 0.9, 0.5])
+    assert load_tensors(run.last_file)[1]["step"] == "4"
+
+
+def test_the_last_step_is_always_validated(tmp_path: Path) -> None:
+    run = go(replace(CHARACTERS, steps=5, validate_every=3), tmp_path / "run")
+    assert [m["step"] for m in run.metrics() if "val_accuracy" in m] == [3, 5]
+
+
+def test_one_seed_draws_the_same_episodes_and_another_seed_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: dict[str, list[torch.Tensor]] = {"a": [], "b": [], "c": []}
+    real = training.step
+    for name, config in (
+        ("a", CHARACTERS),
+        ("b", replace(CHARACTERS, conditioning="film", width=6)),
+        ("c", replace(CHARACTERS, seed=1)),
+    ):
+
+        def remember(learner: Learner, episode: Any, config: Config, name: str = name) -> Any:
+            drawn[name].append(episode.query.images)
+            return real(learner, episode, config)
+
+        monkeypatch.setattr(training, "step", remember)
+        go(config, tmp_path / name)
+    assert len(drawn["a"]) == 6
+    assert all(torch.equal(x, y) for x, y in zip(drawn["a"], drawn["b"], strict=True))
+    assert not any(torch.equal(x, y) for x, y in zip(drawn["a"], drawn["c"], strict=True))
+    assert not torch.equal(drawn["a"][0], drawn["a"][1])
+
+
+def test_the_global_generator_is_left_alone(tmp_path: Path) -> None:
+    torch.manual_seed(5)
+    state = torch.get_rng_state()
+    go(replace(CHARACTERS, steps=1), tmp_path / "run")
+    assert torch.equal(torch.get_rng_state(), state)
