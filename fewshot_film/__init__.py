@@ -19,6 +19,7 @@ from fewshot_film.adaptation import (
     LearnedAdapter,
     NoAdaptation,
 )
+from fewshot_film.build import build
 from fewshot_film.classifier import (
     AdaptedClassifier,
     AdaptedExtractor,
@@ -26,7 +27,7 @@ from fewshot_film.classifier import (
     TaskConditionedExtractor,
 )
 from fewshot_film.conditioning import Bias, Conditioning, FiLM, Gate, Scale
-from fewshot_film.config import Config, build, default_config
+from fewshot_film.config import Config, default_config
 from fewshot_film.data.image_set import ImageSet
 from fewshot_film.encoder import (
     DiscriminativeEncoder,
@@ -38,7 +39,7 @@ from fewshot_film.errors import FewShotError, UsageError
 from fewshot_film.evaluation import Evaluation, evaluate, paired
 from fewshot_film.experiment import train
 from fewshot_film.extractor import Conv4, Extractor, ResNet12
-from fewshot_film.generator import Generator
+from fewshot_film.generator import Generator, PerSiteGenerator, SharedGenerator
 from fewshot_film.head import (
     PrototypeHead,
     cosine,
@@ -72,6 +73,7 @@ __all__ = [
     "LabeledSet",
     "LearnedAdapter",
     "NoAdaptation",
+    "PerSiteGenerator",
     "Protocol",
     "PrototypeHead",
     "PrototypeMean",
@@ -80,6 +82,7 @@ __all__ = [
     "Run",
     "Sampler",
     "Scale",
+    "SharedGenerator",
     "TaskConditionedExtractor",
     "TaskEncoder",
     "UsageError",

@@ -19,13 +19,11 @@ from fewshot_film.episodes import EpisodeSampler, Sampler
 from fewshot_film.errors import UsageError
 from fewshot_film.tasks import (
     FACTORS,
-    Augmented,
     CrossDomainSampler,
     Mixture,
     Rendered,
     WhichAttributeSampler,
 )
-from fewshot_film.transforms import flip_and_crop
 
 SamplerFactory: TypeAlias = Callable[[ImageSet, int, int, int], Sampler]
 """(data, way, shot, query) -> sampler."""
@@ -68,11 +66,6 @@ def both(first: SamplerFactory, second: SamplerFactory) -> SamplerFactory:
     return lambda *shape: Mixture([first(*shape), second(*shape)])
 
 
-def flipped_and_cropped(data: ImageSet, way: int, shot: int, query: int) -> Sampler:
-    """Plain tasks on augmented images."""
-    return Augmented(EpisodeSampler(data, way, shot, query), flip_and_crop)
-
-
 def _glyph_entry(
     tasks: str, kind: Callable[[Sequence[int]], SamplerFactory], **others: Any
 ) -> Entry:
@@ -107,8 +100,16 @@ OMNIGLOT_DEFAULTS = {
     "steps": 6000,
     "learning_rate": 4e-3,
 }
-CIFAR_DEFAULTS = {"channels": 3, "size": 32, "width": 64, "shot": 5, "query": 5, "tasks": 2}
-FOLDER_DEFAULTS = {"channels": 3, "size": 84, "width": 64, "shot": 1, "query": 5, "tasks": 2}
+CIFAR_DEFAULTS = {
+    "channels": 3,
+    "size": 32,
+    "width": 64,
+    "shot": 5,
+    "query": 5,
+    "tasks": 2,
+    "augmentation": "flip-crop",
+}
+FOLDER_DEFAULTS = {**CIFAR_DEFAULTS, "size": 84, "shot": 1}
 
 ENTRIES: Mapping[str, Entry] = {
     "glyphs": _glyph_entry(
@@ -135,8 +136,8 @@ ENTRIES: Mapping[str, Entry] = {
     ),
     "omniglot": Entry(OMNIGLOT, "characters, Vinyals split", defaults=OMNIGLOT_DEFAULTS),
     "omniglot-lake": Entry(OMNIGLOT_LAKE, "characters, by alphabet", defaults=OMNIGLOT_DEFAULTS),
-    "cifar-fs": Entry(CIFAR_FS, "objects", training=flipped_and_cropped, defaults=CIFAR_DEFAULTS),
-    "fc100": Entry(FC100, "objects", training=flipped_and_cropped, defaults=CIFAR_DEFAULTS),
+    "cifar-fs": Entry(CIFAR_FS, "objects", defaults=CIFAR_DEFAULTS),
+    "fc100": Entry(FC100, "objects", defaults=CIFAR_DEFAULTS),
 }
 
 
@@ -154,6 +155,5 @@ def folder_entry(path: Path, size: int, channels: int | None = None) -> Entry:
     return Entry(
         folder_source(path, size, channels),
         "classes of the folder",
-        training=flipped_and_cropped,
         defaults=FOLDER_DEFAULTS,
     )

@@ -8,11 +8,13 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
+from fewshot_film.build import build, build_objective
 from fewshot_film.classifier import FewShotClassifier
-from fewshot_film.config import Config, build, build_objective
+from fewshot_film.config import Config
 from fewshot_film.errors import UsageError
 from fewshot_film.files import load_tensors, save_tensors
 from fewshot_film.objective import Objective
+from fewshot_film.optimizer import make_optimizer
 from fewshot_film.run import load_weights
 
 
@@ -29,9 +31,7 @@ class Learner:
         self.objective: Objective = build_objective(config, self.classifier)
         self.modules = nn.ModuleDict({"classifier": self.classifier, "objective": self.objective})
         self.modules.to(device)
-        self.optimizer = torch.optim.AdamW(
-            self.modules.parameters(), lr=1.0, weight_decay=config.weight_decay, fused=True
-        )
+        self.optimizer = make_optimizer(self.modules, config)
         self.step = 0
         self.best = -1.0
 
@@ -52,7 +52,7 @@ class Learner:
         tensors, metadata = load_tensors(path)
         weights, moments = _part(tensors, "modules."), _part(tensors, "optimizer.")
         load_weights(self.modules, weights, path)
-        weight = list(self.modules.parameters())
+        weight = [p for group in self.optimizer.param_groups for p in group["params"]]
         state: dict[int, dict[str, Tensor]] = {}
         for name, value in moments.items():
             index, key = name.split(".")

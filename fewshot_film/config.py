@@ -1,4 +1,4 @@
-"""Config: every choice of a run as one frozen value; build turns it into parts."""
+"""Config: every choice of a run as one frozen value."""
 
 from __future__ import annotations
 
@@ -7,38 +7,9 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from fewshot_film.adaptation import Adapter, LearnedAdapter, NoAdaptation
 from fewshot_film.catalog import FOLDER_DEFAULTS, Entry, entry, folder_entry
-from fewshot_film.classifier import FewShotClassifier, TaskConditionedExtractor
-from fewshot_film.conditioning import Bias, Conditioning, FiLM, Gate, Scale
-from fewshot_film.encoder import DiscriminativeEncoder, PrototypeMean, TaskEncoder
 from fewshot_film.episodes import check_counts
 from fewshot_film.errors import UsageError
-from fewshot_film.extractor import Conv4, Extractor, ResNet12
-from fewshot_film.generator import Generator
-from fewshot_film.head import (
-    PrototypeHead,
-    Similarity,
-    cosine,
-    negative_euclidean,
-    negative_squared_euclidean,
-)
-from fewshot_film.objective import AttributeLoss, Objective, QueryLoss
-from fewshot_film.seeding import seeded_weights
-
-CONDITIONINGS: dict[str, type[Conditioning]] = {
-    "film": FiLM,
-    "bias": Bias,
-    "scale": Scale,
-    "gate": Gate,
-}
-EXTRACTORS: dict[str, type[Conv4] | type[ResNet12]] = {"conv4": Conv4, "resnet12": ResNet12}
-SIMILARITIES: dict[str, tuple[Similarity, float]] = {
-    "squared-euclidean": (negative_squared_euclidean, 1.0),
-    "euclidean": (negative_euclidean, 1.0),
-    "cosine": (cosine, 10.0),
-}
-"""name -> the similarity and where its learned scale starts."""
 
 SMALLEST = 16
 """Pixels on a side that leave one after an extractor's four poolings."""
@@ -58,29 +29,63 @@ class Config:
     encoder: Literal["discriminative", "prototype-mean"] = "prototype-mean"
     """How a support set becomes a task embedding: by what separates its classes, or by the mean of
     its prototypes (TADAM)."""
-    extractor: Literal["conv4", "resnet12"] = "conv4"
-    """The network that embeds images."""
+    generator: Literal["shared", "per-site"] = "shared"
+    """How a task embedding becomes parameters: by one network for all sites, or by one for every
+    site and parameter, each with a multiplier (TADAM)."""
+    encoder_pass: Literal["counted", "uncounted"] = "counted"
+    """Whether the prototype-mean encoder's own pass over the support set feeds the running
+    statistics of batch norm (TADAM's code) or leaves them alone."""
+    extractor: Literal["conv4", "resnet12", "wide-resnet12"] = "conv4"
+    """The network that embeds images: Conv-4, TADAM's ResNet-12, or MetaOptNet's with DropBlock."""
     width: int = 32
     """Channels of the extractor's first block."""
+    max_pools: int = 4
+    """Blocks of resnet12 that end in a max-pool: 4 in TADAM's paper, 3 in its code."""
+    pixel_scale: float = 1.0
+    """Pixels reach the network in [0, pixel_scale]: 255 in TADAM's code."""
     similarity: Literal["squared-euclidean", "euclidean", "cosine"] = "squared-euclidean"
-    """How queries are compared with prototypes (negated distances), times a learned scale."""
+    """How queries are compared with prototypes (negated distances), times the metric scale."""
+    metric_scale: Literal["learned", "fixed"] = "learned"
+    """Whether the metric scale, TADAM's alpha, is learned or stays where it starts."""
+    metric_scale_start: float | None = None
+    """Where the metric scale starts (default: what suits the similarity)."""
     way: int = 5
     """Classes a task."""
     shot: int = 1
     """Support images a class."""
     query: int = 5
     """Query images a class."""
+    query_draw: Literal["balanced", "uniform"] = "balanced"
+    """Training queries: as many of every class, or as many in all, drawn uniformly over the images
+    of the task's classes (TADAM)."""
     test_way: int = 5
     """Classes a task in validation and test."""
     tasks: int = 8
     """Tasks a training step."""
+    augmentation: Literal["none", "flip-crop", "flip-crop-diagonal"] = "none"
+    """What is done to training images: nothing, a flip and a crop out of a padded image, or the
+    same with one offset for both axes (TADAM's code)."""
+    auxiliary: Literal["none", "instead", "addition"] = "none"
+    """Co-training on all training classes, with a probability that falls from 0.9 to 0.12: instead
+    of a step's tasks (TADAM's paper) or in addition to them (its code)."""
+    auxiliary_batch: int = 64
+    """Images of a co-training batch."""
     steps: int = 2000
     """Training steps."""
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    """AdamW, or SGD with momentum 0.9."""
+    schedule: Literal["cosine", "drops"] = "cosine"
+    """A rise over the first 2% of the steps, then a cosine down to zero; or tenfold drops at half
+    of the steps, 2,500 and 5,000 steps later (TADAM)."""
     learning_rate: float = 2e-3
-    """Peak learning rate of Adam; it rises over the first 2% of the steps, then falls to zero along
-    a cosine."""
+    """Peak learning rate."""
     weight_decay: float = 0.0
-    """Decoupled weight decay."""
+    """Decay of matrices and convolutions; norms, biases and scales have none. It is decoupled in
+    AdamW and an L2 penalty in SGD."""
+    multiplier_decay: float = 0.0
+    """Decay of the generator's multipliers (0.01 in TADAM)."""
+    clip_norm: float | None = None
+    """Largest norm of the gradient; a longer one is shortened to it."""
     attribute_weight: float = 2.0
     """Weight of naming the asked attribute, for data sets whose tasks ask for one of several."""
     precision: Literal["float32", "bfloat16"] = "float32"
@@ -103,13 +108,16 @@ class Config:
         for name, kind in get_type_hints(Config).items():
             _check_kind(name, getattr(self, name), kind)
         check_counts(way=self.way, test_way=self.test_way)
-        counts = ("shot", "query", "tasks", "steps", "width", "validate_every", "size")
-        check_counts(**{name: getattr(self, name) for name in (*counts, *_EPISODES)})
+        check_counts(**{name: getattr(self, name) for name in _COUNTS})
         if not self.learning_rate > 0:
             raise UsageError(f"--learning-rate is {self.learning_rate}; it must be above 0")
-        for name in ("weight_decay", "attribute_weight", "seed"):
+        for name in ("weight_decay", "multiplier_decay", "attribute_weight", "seed"):
             if not getattr(self, name) >= 0:
                 raise UsageError(f"--{name.replace('_', '-')} is negative; pass 0 or more")
+        for name in ("pixel_scale", "metric_scale_start", "clip_norm"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise UsageError(f"--{name.replace('_', '-')} is {value}; it must be above 0")
         if self.size < SMALLEST:
             raise UsageError(
                 f"--size is {self.size}; the extractors halve images four times, pass {SMALLEST} "
@@ -119,7 +127,19 @@ class Config:
             raise UsageError(f"--channels is {self.channels}; pass 1 (grey) or 3 (colour)")
 
 
-_EPISODES = ("validation_episodes", "test_episodes")
+_COUNTS = (
+    "shot",
+    "query",
+    "tasks",
+    "steps",
+    "width",
+    "validate_every",
+    "size",
+    "auxiliary_batch",
+    "max_pools",
+    "validation_episodes",
+    "test_episodes",
+)
 
 
 def _check_kind(name: str, value: Any, kind: Any) -> None:
@@ -128,7 +148,8 @@ def _check_kind(name: str, value: Any, kind: Any) -> None:
     if choices:
         fits = value in choices
     else:
-        fits = isinstance(value, int | float if kind is float else kind)
+        takes_float = kind is float or float in get_args(kind)
+        fits = isinstance(value, kind | int if takes_float else kind)
     if not fits or isinstance(value, bool):
         wanted = " or ".join(map(repr, choices)) or getattr(kind, "__name__", str(kind))
         raise UsageError(f"{name} is {value!r}; it must be {wanted}")
@@ -147,45 +168,6 @@ def find_entry(config: Config) -> Entry:
     if config.data:
         return folder_entry(Path(config.data), config.size, config.channels)
     return entry(config.dataset)
-
-
-def build(config: Config) -> FewShotClassifier:
-    """The classifier that a Config describes, its weights drawn from the seed."""
-    with seeded_weights(config.seed, 0):
-        extractor = _extractor(config)
-        features = TaskConditionedExtractor(extractor, _adapter(config, extractor))
-        return FewShotClassifier(features, PrototypeHead(*SIMILARITIES[config.similarity]))
-
-
-def build_objective(config: Config, classifier: FewShotClassifier) -> Objective:
-    """The query loss; with the attribute loss where tasks ask for one and an encoder learns it."""
-    adapter = classifier.features.adapter
-    encoder = adapter.encoder if isinstance(adapter, LearnedAdapter) else None
-    factors = 0 if config.data else entry(config.dataset).factors
-    if isinstance(encoder, DiscriminativeEncoder) and factors and config.attribute_weight:
-        with seeded_weights(config.seed, 1):
-            return AttributeLoss(encoder.embedding_dim, factors, config.attribute_weight)
-    return QueryLoss()
-
-
-def _extractor(config: Config) -> Extractor:
-    # FiLM sites without parameters are transparent, and adaptive batch norm can use them later
-    conditioning = CONDITIONINGS.get(config.conditioning, FiLM)
-    network = EXTRACTORS[config.extractor]
-    return network(conditioning, channels=config.channels, width=config.width)
-
-
-def _adapter(config: Config, extractor: Extractor) -> Adapter:
-    if config.conditioning == "none":
-        return NoAdaptation()
-    encoder = _encoder(config, extractor)
-    return LearnedAdapter(encoder, Generator(encoder.embedding_dim, extractor.identity()))
-
-
-def _encoder(config: Config, extractor: Extractor) -> TaskEncoder:
-    if config.encoder == "discriminative":
-        return DiscriminativeEncoder(channels=config.channels, size=config.size)
-    return PrototypeMean(extractor.feature_dim(config.channels, config.size))
 
 
 def to_json(config: Config) -> str:

@@ -32,7 +32,9 @@ class Episode:
     """A batch of tasks: a support set to adapt to and a query set to classify.
 
     `class_ids[t, c]` is the data set's class behind label c of task t, and `group[t]` indexes the
-    sampler's `groups`, the kinds of task that a report tells apart.
+    sampler's `groups`, the kinds of task that a report tells apart. `auxiliary` is a co-training
+    batch: one set of images labelled by the classes of the whole split. Only a training objective
+    reads it.
     """
 
     support: LabeledSet
@@ -40,6 +42,7 @@ class Episode:
     way: int
     class_ids: Int64[Tensor, "task way"]
     group: Int64[Tensor, " task"]
+    auxiliary: LabeledSet | None = None
 
     def to(self, device: torch.device | str) -> Episode:
         """The same episode on `device`."""
@@ -49,6 +52,7 @@ class Episode:
             self.way,
             self.class_ids.to(device),
             self.group.to(device),
+            self.auxiliary and _on(self.auxiliary, device),
         )
 
 

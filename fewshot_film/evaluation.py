@@ -14,6 +14,7 @@ from tqdm import tqdm
 from fewshot_film.classifier import FewShotClassifier
 from fewshot_film.episodes import Episode, Sampler, concatenate
 from fewshot_film.errors import FewShotError
+from fewshot_film.guard import check_inductive
 from fewshot_film.modes import evaluating
 from fewshot_film.seeding import TEST, generator
 
@@ -80,6 +81,7 @@ def evaluate(
             total=episodes, desc="evaluate", unit="episode", disable=not progress, leave=False
         ) as bar,
     ):
+        check_inductive(classifier)
         for episode in (concatenate(part).to(device) for part in _chunks(drawn, batch)):
             logits = classifier(episode)
             if not logits.isfinite().all():

@@ -9,7 +9,7 @@ from fewshot_film import pictures
 from fewshot_film.config import Config
 from fewshot_film.data.root import data_root
 from fewshot_film.files import write_atomic
-from fewshot_film.report import evaluate_run, test_sampler
+from fewshot_film.report import evaluate_run, test_images, test_sampler
 from fewshot_film.run import Run, load
 from fewshot_film.training import fit
 
@@ -44,6 +44,7 @@ def draw(run: Run, device: str, root: Path | None) -> None:
         print("no pictures: pip install matplotlib", file=sys.stderr)
         return
     config = run.config()
-    sampler = test_sampler(config, "test", data_root(root), convert_channels=True)
+    images = test_images(config, "test", data_root(root), convert_channels=True)
+    sampler = test_sampler(config, "test", images)
     write_atomic(run.curves_file, pictures.curves(run.metrics()))
     write_atomic(run.episodes_file, pictures.episodes(load(run.path, device), sampler, seed=0))

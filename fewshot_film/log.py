@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -40,11 +41,13 @@ class Log:
     def _flush(self, learner: Learner, bar: tqdm[Any]) -> None:
         values = torch.stack(self.pending).double().cpu()
         self._check(values[:, 0], learner.step - len(values))
-        loss, accuracy = values.mean(0).tolist()
+        loss, accuracy = float(values[:, 0].mean()), float(values[:, 1].nanmean())
         speed = len(values) * self.config.tasks / (time.perf_counter() - self.since)
-        record = {"loss": loss, "accuracy": accuracy, "episodes_per_second": round(speed, 1)}
+        record = {"loss": loss, "episodes_per_second": float(f"{speed:.4g}")}
+        if not math.isnan(accuracy):  # all steps may have been steps of co-training
+            record["accuracy"] = accuracy
         self.run.append_metrics({"step": learner.step, **record})
-        bar.set_postfix(loss=f"{loss:.3f}", acc=f"{accuracy:.1%}", episodes_s=f"{speed:.0f}")
+        bar.set_postfix(loss=f"{loss:.3f}", acc=f"{accuracy:.1%}", episodes_s=f"{speed:.3g}")
         bar.update(len(values))
         self.pending, self.since = [], time.perf_counter()
 

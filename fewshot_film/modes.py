@@ -1,4 +1,4 @@
-"""Evaluation mode for the length of a block."""
+"""Modes of a module for the length of a block."""
 
 from __future__ import annotations
 
@@ -20,3 +20,17 @@ def evaluating(module: nn.Module) -> Iterator[None]:
     finally:
         for m in training:
             m.training = True
+
+
+@contextmanager
+def uncounted(module: nn.Module) -> Iterator[None]:
+    """What passes through inside leaves the running statistics of batch norm as they are."""
+    norms = [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
+    try:
+        for norm in norms:
+            norm.momentum = 0.0
+        yield
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum

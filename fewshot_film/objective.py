@@ -14,12 +14,15 @@ from torch.nn import functional as F
 from fewshot_film.adaptation import LearnedAdapter
 from fewshot_film.classifier import FewShotClassifier
 from fewshot_film.encoder import DiscriminativeEncoder
-from fewshot_film.episodes import Episode
+from fewshot_film.episodes import Episode, LabeledSet
 
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """The loss to minimise and, detached, the share of queries classified correctly."""
+    """The loss to minimise and, detached, the share of queries classified correctly.
+
+    The share is NaN where no query was classified.
+    """
 
     loss: Float[Tensor, ""]
     accuracy: Float[Tensor, ""]
@@ -97,3 +100,50 @@ class AttributeLoss(Objective):
         z = encoder.separation(embedded.repeat_interleave(count, 0), labelings, way)
         targets = torch.arange(count, device=z.device).repeat(tasks)
         return F.cross_entropy(self.name_factor(z).float(), targets)
+
+
+class AuxiliaryLoss(Objective):
+    """Co-training (TADAM, section 3.4): telling all training classes apart by a linear layer.
+
+    The layer reads the features of the unconditioned extractor. An episode says by its `auxiliary`
+    batch that its step is one of co-training; other steps are left to `tasks`.
+    """
+
+    def __init__(self, tasks: Objective, feature_dim: int, classes: int) -> None:
+        super().__init__()
+        self.tasks = tasks
+        self.linear = nn.Linear(feature_dim, classes)
+
+    def cross_entropy(self, classifier: FewShotClassifier, batch: LabeledSet) -> Float[Tensor, ""]:
+        """How badly the linear layer names the class of each image."""
+        features = classifier.features.extractor(batch.images)
+        logits = self.linear(features.flatten(0, 1))
+        return F.cross_entropy(logits.float(), batch.labels.flatten())
+
+
+@final
+class AuxiliaryInstead(AuxiliaryLoss):
+    """A co-training step replaces the step on tasks, as TADAM's paper reads."""
+
+    def forward(self, classifier: FewShotClassifier, episode: Episode) -> Outcome:
+        if episode.auxiliary is None:
+            outcome: Outcome = self.tasks(classifier, episode)
+            return outcome
+        loss = self.cross_entropy(classifier, episode.auxiliary)
+        return Outcome(loss, torch.full_like(loss.detach(), torch.nan))
+
+
+@final
+class AuxiliaryAddition(AuxiliaryLoss):
+    """A co-training step comes on top of the step on tasks, as in TADAM's code.
+
+    The code takes two steps with a momentum each; here their losses are added, which for SGD is
+    the same up to where the second gradient is taken.
+    """
+
+    def forward(self, classifier: FewShotClassifier, episode: Episode) -> Outcome:
+        outcome: Outcome = self.tasks(classifier, episode)
+        if episode.auxiliary is None:
+            return outcome
+        loss = self.cross_entropy(classifier, episode.auxiliary)
+        return Outcome(outcome.loss + loss, outcome.accuracy)

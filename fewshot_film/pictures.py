@@ -43,7 +43,8 @@ def curves(metrics: Sequence[dict[str, Any]]) -> bytes:
     loss, accuracy = figure.subplots(1, 2)
     loss.plot([r["step"] for r in steps], [r["loss"] for r in steps], color="0.4", lw=0.8)
     loss.set(xlabel="step", ylabel="training loss", yscale="log")
-    x, y = [r["step"] for r in steps], [100 * r["accuracy"] for r in steps]
+    tasks = [record for record in steps if "accuracy" in record]
+    x, y = [r["step"] for r in tasks], [100 * r["accuracy"] for r in tasks]
     accuracy.plot(x, y, color="0.75", lw=0.8, label="training tasks")
     x, y = [r["step"] for r in checks], [100 * r["val_accuracy"] for r in checks]
     bars = [100 * r["val_ci95"] for r in checks]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,13 @@ from fewshot_film.adaptation import AdaptiveBatchNorm
 from fewshot_film.catalog import folder_entry
 from fewshot_film.classifier import FewShotClassifier
 from fewshot_film.config import Config, find_entry
+from fewshot_film.data.image_set import ImageSet
 from fewshot_film.data.root import data_root
 from fewshot_film.device import choose_device
 from fewshot_film.episodes import Sampler, check_counts
 from fewshot_film.errors import UsageError
 from fewshot_film.evaluation import Evaluation, ci95, evaluate
+from fewshot_film.guard import check_unseen, trained_on
 from fewshot_film.provenance import environment
 from fewshot_film.run import Run, load
 from fewshot_film.tasks import Augmented
@@ -27,7 +30,11 @@ ADAPTIVE_BATCH_NORM = "@adabn"
 
 @dataclass(frozen=True)
 class Protocol:
-    """What was asked of a classifier; the same protocol draws the same episodes for every run."""
+    """What was asked of a classifier; the same protocol draws the same episodes for every run.
+
+    `trained_shot` is the shot of the run's training, `trained_classes` counts the classes of the
+    split that it was trained on.
+    """
 
     dataset: str
     split: str
@@ -39,15 +46,26 @@ class Protocol:
     image_size: int
     channels: int
     transductive: bool = False
+    trained_shot: int | None = None
+    trained_classes: int = 0
 
     def __str__(self) -> str:
         """The protocol as a line to print beside every figure."""
         side = self.image_size
         return (
-            f"{self.dataset} {self.split}: {self.way}-way {self.shot}-shot, {self.query} queries a "
-            f"class, {self.episodes} episodes, seed {self.seed}, {side}x{side}x{self.channels} "
-            f"images, {'transductive' if self.transductive else 'inductive'}"
+            f"{self.dataset} {self.split}: {self.way}-way {self.shot}-shot{self._other_shot()}, "
+            f"{self.query} queries a class, {self.episodes} episodes, seed {self.seed}, "
+            f"{side}x{side}x{self.channels} images, "
+            f"{'transductive' if self.transductive else 'inductive'}{self._known_classes()}"
         )
+
+    def _other_shot(self) -> str:
+        if self.trained_shot in (None, self.shot):
+            return ""
+        return f" (trained with {self.trained_shot}-shot tasks)"
+
+    def _known_classes(self) -> str:
+        return f", {self.trained_classes} classes were trained on" if self.trained_classes else ""
 
 
 @dataclass(frozen=True)
@@ -59,6 +77,7 @@ class Report:
     protocol: Protocol
     evaluation: Evaluation
     environment: dict[str, str]
+    trained: Sequence[dict[str, str]] = ()
 
     def to_json(self) -> str:
         """The report as JSON text; accuracies are in [0, 1], in the order of the episodes."""
@@ -71,6 +90,7 @@ class Report:
             "protocol": asdict(self.protocol),
             "groups": {name: _group(result, name) for name in present_groups(result)},
             "environment": self.environment,
+            "trained": list(self.trained),
             "config": asdict(self.config),
             "accuracies": [round(float(a), 9) for a in result.accuracies],
             "group": [result.groups[g] for g in result.group],
@@ -117,9 +137,18 @@ def evaluate_run(
     )
     place = choose_device(device)
     own = asked.data is not None and asked.data == config.data  # converted as in training
-    sampler = test_sampler(asked, split, data_root(root), convert_channels or own)
+    images = test_images(asked, split, data_root(root), convert_channels or own)
+    run = run_folder(name)
+    if split == "test":
+        check_unseen(run, asked.data or asked.dataset, images.names)
+    protocol = replace(
+        _protocol(asked, split),
+        trained_shot=config.shot,
+        trained_classes=len(trained_on(run, images.names)),
+    )
+    sampler = test_sampler(asked, split, images)
     result = evaluate(load_as(name, device), sampler, episodes, seed=seed, progress=progress)
-    return Report(str(name), config, _protocol(asked, split), result, environment(place))
+    return Report(str(name), config, protocol, result, environment(place), run.environments())
 
 
 def run_folder(name: str | Path) -> Run:
@@ -135,8 +164,8 @@ def load_as(name: str | Path, device: str) -> FewShotClassifier:
     return classifier
 
 
-def test_sampler(config: Config, split: str, root: Path, convert_channels: bool) -> Sampler:
-    """What draws the tasks of `split`, from images of the size and channels the run takes."""
+def test_images(config: Config, split: str, root: Path, convert_channels: bool) -> ImageSet:
+    """The images of `split`, of the size the run takes; of its channels, or to be converted."""
     found = folder_entry(Path(config.data), config.size) if config.data else find_entry(config)
     images = found.source.load(root, split).resize(config.size)
     if images.channels != config.channels and not convert_channels:
@@ -144,7 +173,13 @@ def test_sampler(config: Config, split: str, root: Path, convert_channels: bool)
             f"the run takes images with {config.channels} channels, {found.source.name} has "
             f"{images.channels}; pass --convert-channels to convert them"
         )
-    sampler = found.evaluating(split)(images, config.test_way, config.shot, config.query)
+    return images
+
+
+def test_sampler(config: Config, split: str, images: ImageSet) -> Sampler:
+    """What draws the tasks of `split` from its images, in the channels the run takes."""
+    entry = find_entry(config)
+    sampler = entry.evaluating(split)(images, config.test_way, config.shot, config.query)
     if images.channels == config.channels:
         return sampler
     return Augmented(sampler, lambda drawn, _rng: with_channels(drawn, config.channels))

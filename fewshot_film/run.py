@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, final
@@ -11,8 +11,9 @@ from typing import Any, final
 import torch
 from filelock import FileLock, Timeout
 
+from fewshot_film.build import build
 from fewshot_film.classifier import FewShotClassifier
-from fewshot_film.config import Config, build, from_json, to_json
+from fewshot_film.config import Config, from_json, to_json
 from fewshot_film.device import choose_device
 from fewshot_film.errors import FewShotError, UsageError
 from fewshot_film.files import load_tensors, write_atomic
@@ -25,6 +26,7 @@ class Run:
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         self.config_file = self.path / "config.json"
+        self.origin_file = self.path / "origin.json"
         self.metrics_file = self.path / "metrics.jsonl"
         self.best_file = self.path / "best.safetensors"
         self.last_file = self.path / "last.safetensors"
@@ -45,6 +47,30 @@ class Run:
     def create(self, config: Config) -> None:
         """Start the run with its config."""
         write_atomic(self.config_file, to_json(config).encode())
+
+    def note_origin(
+        self, environment: dict[str, str], classes: Mapping[str, Sequence[str]]
+    ) -> None:
+        """Keep where the run was trained, one entry for each place, and on which classes."""
+        places = self.environments()
+        if environment not in places:
+            content = {"environments": [*places, environment], "classes": classes}
+            write_atomic(self.origin_file, (json.dumps(content, indent=1) + "\n").encode())
+
+    def environments(self) -> list[dict[str, str]]:
+        """Versions, commit and device of every place that the run was trained in."""
+        found: list[dict[str, str]] = self._origin().get("environments", [])
+        return found
+
+    def classes(self, split: str) -> frozenset[str]:
+        """The names of the classes that the training saw of a split."""
+        return frozenset(self._origin().get("classes", {}).get(split, ()))
+
+    def _origin(self) -> dict[str, Any]:
+        if not self.origin_file.exists():
+            return {}
+        content: dict[str, Any] = json.loads(self.origin_file.read_text())
+        return content
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -87,6 +113,15 @@ class Run:
         if not self.metrics_file.exists():
             return []
         return [json.loads(line) for line in self.metrics_file.read_text().splitlines() if line]
+
+    def seconds(self) -> float:
+        """How long the training took, over all its sittings."""
+        steps, total, last = self.config().tasks, 0.0, 0
+        for record in self.metrics():
+            if "episodes_per_second" in record:
+                total += (record["step"] - last) * steps / record["episodes_per_second"]
+                last = record["step"]
+        return total
 
     def forget_metrics_after(self, step: int) -> None:
         """Drop what was logged after the checkpoint that a resumed run starts from."""

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-TRAINING, VALIDATION, TEST, WEIGHTS = range(4)
+TRAINING, VALIDATION, TEST, WEIGHTS, NOISE = range(5)
 """The streams of one seed; each is independent of the others."""
 
 
@@ -28,6 +28,14 @@ def seeded_weights(seed: int, part: int) -> Iterator[None]:
     """Modules built inside draw their weights from (seed, part); the global generator is kept."""
     with torch.random.fork_rng(devices=[]):
         torch.set_rng_state(generator(seed, WEIGHTS, part).get_state())
+        yield
+
+
+@contextmanager
+def seeded_noise(seed: int, step: int, device: torch.device) -> Iterator[None]:
+    """Layers that draw numbers inside draw those of (seed, step); global generators are kept."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(generator(seed, NOISE, step).initial_seed())
         yield
 
 

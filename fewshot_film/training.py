@@ -7,10 +7,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
+from torch import nn
 from tqdm import tqdm
 
 from fewshot_film.checkpoint import Learner
 from fewshot_film.config import Config, find_entry
+from fewshot_film.curriculum import Curriculum
+from fewshot_film.data.image_set import ImageSet
 from fewshot_film.data.root import data_root
 from fewshot_film.data.source import SPLITS
 from fewshot_film.device import choose_device
@@ -21,9 +24,13 @@ from fewshot_film.interrupt import deferred_interrupt
 from fewshot_film.log import Log, diverged
 from fewshot_film.memory import keep_freed_memory
 from fewshot_film.objective import Outcome
+from fewshot_film.provenance import environment
 from fewshot_film.run import Run
 from fewshot_film.schedule import learning_rate
-from fewshot_film.seeding import TRAINING, VALIDATION, generator
+from fewshot_film.seeding import VALIDATION, seeded_noise
+
+LEARNED_FROM = ("train", "val")
+"""The splits whose classes a training sees: to learn from, and to choose by."""
 
 
 class Interrupted(FewShotError):
@@ -51,7 +58,8 @@ def fit(
     if config.data:  # the run must find its folder from wherever it is evaluated
         config = replace(config, data=str(Path(config.data).resolve()))
     run, place = Run(out), choose_device(device)
-    samplers = training_samplers(config, data_root(root), place)
+    sets = load_splits(config, data_root(root), place)
+    curriculum, samplers = Curriculum(config, sets["train"]), evaluation_samplers(config, sets)
     learner = Learner(config, place)
     with run.locked():
         _open(run, config, resume)
@@ -60,15 +68,13 @@ def fit(
         run.forget_metrics_after(learner.step)
         if learner.step < config.steps:
             run.test_file.unlink(missing_ok=True)
-        _loop(run, config, learner, samplers, place, progress)
+            run.note_origin(environment(place), {s: sets[s].names for s in LEARNED_FROM})
+        _loop(run, config, learner, curriculum, samplers["val"], place, progress)
     return run
 
 
-def training_samplers(config: Config, root: Path, device: torch.device) -> dict[str, Sampler]:
-    """split -> what draws its tasks: training tasks for train, evaluation tasks for val and test.
-
-    All three are made, so that a data set too small for the test is refused before training.
-    """
+def load_splits(config: Config, root: Path, device: torch.device) -> dict[str, ImageSet]:
+    """split -> its images, of the size that a Config asks for."""
     entry = find_entry(config)
     if entry.source.channels != config.channels:
         raise UsageError(
@@ -76,13 +82,16 @@ def training_samplers(config: Config, root: Path, device: torch.device) -> dict[
             f"pass --channels {entry.source.channels}"
         )
     sets = {split: entry.source.load(root, split) for split in SPLITS}
-    sets = {split: images.resize(config.size).to(device) for split, images in sets.items()}
-    shots = (config.shot, config.query)
-    return {
-        "train": entry.training(sets["train"], config.way, *shots),
-        "val": entry.evaluating("val")(sets["val"], config.test_way, *shots),
-        "test": entry.evaluating("test")(sets["test"], config.test_way, *shots),
-    }
+    return {split: images.resize(config.size).to(device) for split, images in sets.items()}
+
+
+def evaluation_samplers(config: Config, sets: Mapping[str, ImageSet]) -> dict[str, Sampler]:
+    """split -> what draws its tasks when a Config is validated and tested.
+
+    Both are made, so that a data set too small for the test is refused before training.
+    """
+    entry, shape = find_entry(config), (config.test_way, config.shot, config.query)
+    return {split: entry.evaluating(split)(sets[split], *shape) for split in ("val", "test")}
 
 
 def _open(run: Run, config: Config, resume: bool) -> None:
@@ -105,7 +114,8 @@ def _loop(
     run: Run,
     config: Config,
     learner: Learner,
-    samplers: Mapping[str, Sampler],
+    curriculum: Curriculum,
+    validation: Sampler,
     device: torch.device,
     progress: bool,
 ) -> None:
@@ -121,13 +131,12 @@ def _loop(
         ) as bar,
     ):
         while learner.step < config.steps:
-            rng = generator(config.seed, TRAINING, learner.step)
-            episode = samplers["train"].sample(config.tasks, rng).to(device)
+            episode = curriculum.episode(learner.step).to(device)
             outcome = step(learner, episode, config)
             stop = interrupt.is_set()
             log.add(learner, outcome, bar, now=stop)
             if learner.step % config.validate_every == 0 or learner.step == config.steps:
-                _validate(run, config, learner, samplers["val"], progress)
+                _validate(run, config, learner, validation, progress)
             if stop:
                 learner.save(run.last_file)
                 raise Interrupted(
@@ -140,11 +149,16 @@ def step(learner: Learner, episode: Episode, config: Config) -> Outcome:
     for group in learner.optimizer.param_groups:
         group["lr"] = learning_rate(config, learner.step)
     learner.modules.train()
-    low = config.precision == "bfloat16"
-    with torch.autocast(episode.group.device.type, torch.bfloat16, enabled=low):
+    device, low = episode.group.device, config.precision == "bfloat16"
+    with (
+        seeded_noise(config.seed, learner.step, device),
+        torch.autocast(device.type, torch.bfloat16, enabled=low),
+    ):
         outcome: Outcome = learner.objective(learner.classifier, episode)
     learner.optimizer.zero_grad()
     outcome.loss.backward()
+    if config.clip_norm is not None:
+        nn.utils.clip_grad_norm_(learner.modules.parameters(), config.clip_norm)
     learner.optimizer.step()
     learner.step += 1
     return outcome

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -32,10 +32,29 @@ def flip_and_crop(
     Padding is an eighth of the side, with the edge's mirror image; both offsets are drawn for
     every image.
     """
-    count, _, height, width = images.shape
-    flip = uniform((count,), 0.0, 1.0, rng, images.device) < 0.5
-    flipped = torch.where(flip.view(-1, 1, 1, 1), images.flip(3), images)
-    return shifted_crop(flipped, height // 8, width // 8, rng)
+    height, width = images.shape[2:]
+    return shifted_crop(flipped(images, rng), height // 8, width // 8, rng)
+
+
+def flip_and_crop_diagonal(
+    images: Float[Tensor, "image channel height width"], rng: torch.Generator
+) -> Float[Tensor, "image channel height width"]:
+    """As flip_and_crop, but an image moves down as far as it moves right, as in TADAM's code.
+
+    Padding is an eighth of the shorter side; one offset is drawn for every image.
+    """
+    margin = min(images.shape[2:]) // 8
+    mirrored = flipped(images, rng)
+    offset = offsets(len(images), margin, rng, images.device)
+    return cropped(mirrored, margin, margin, offset, offset)
+
+
+def flipped(
+    images: Float[Tensor, "image channel height width"], rng: torch.Generator
+) -> Float[Tensor, "image channel height width"]:
+    """Every second image on average mirrored left to right."""
+    flip = uniform((len(images),), 0.0, 1.0, rng, images.device) < 0.5
+    return torch.where(flip.view(-1, 1, 1, 1), images.flip(3), images)
 
 
 def shifted_crop(
@@ -45,11 +64,29 @@ def shifted_crop(
     rng: torch.Generator,
 ) -> Float[Tensor, "image channel height width"]:
     """Each image moved by up to +-rows and +-columns pixels over its mirrored border."""
+    top = offsets(len(images), rows, rng, images.device)
+    left = offsets(len(images), columns, rng, images.device)
+    return cropped(images, rows, columns, top, left)
+
+
+def offsets(
+    count: int, margin: int, rng: torch.Generator, device: torch.device
+) -> Int64[Tensor, "{count} 1"]:
+    """Numbers from 0 to 2 * margin, every one equally likely."""
+    return uniform((count, 1), 0.0, 2.0 * margin + 1, rng, device).long()
+
+
+def cropped(
+    images: Float[Tensor, "image channel height width"],
+    rows: int,
+    columns: int,
+    top: Int64[Tensor, "image 1"],
+    left: Int64[Tensor, "image 1"],
+) -> Float[Tensor, "image channel height width"]:
+    """Each image's window at (top, left) of itself padded by rows and columns of mirror image."""
     count, channels, height, width = images.shape
     padded = F.pad(images, (columns, columns, rows, rows), mode="reflect")
     device = images.device
-    top = uniform((count, 1), 0.0, 2.0 * rows + 1, rng, device).long()
-    left = uniform((count, 1), 0.0, 2.0 * columns + 1, rng, device).long()
     y = (top + torch.arange(height, device=device)).view(count, 1, height, 1)
     x = (left + torch.arange(width, device=device)).view(count, 1, 1, width)
     image = torch.arange(count, device=device).view(count, 1, 1, 1)

@@ -11,12 +11,19 @@ from fewshot_film.conditioning import FiLM, TaskParams
 from fewshot_film.data.image_set import ImageSet
 from fewshot_film.encoder import DiscriminativeEncoder, PrototypeMean
 from fewshot_film.episodes import Episode, LabeledSet
-from fewshot_film.extractor import Conv4, Extractor, ResNet12
+from fewshot_film.extractor import Conv4, Extractor, ResNet12, wide_resnet12
 from fewshot_film.extractor.base import ConditioningFactory
-from fewshot_film.generator import Generator
+from fewshot_film.generator import Generator, PerSiteGenerator, SharedGenerator
+from fewshot_film.generator.per_site import ParameterNetwork
 from fewshot_film.head import PrototypeHead
 
 SIZE = 16
+
+EXTRACTORS: dict[str, Callable[..., Extractor]] = {
+    "conv4": Conv4,
+    "resnet12": ResNet12,
+    "wide-resnet12": wide_resnet12,
+}
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -77,7 +84,11 @@ def lived_in(module: nn.Module, seed: int = 0) -> None:
             nn.init.normal_(m.weight, generator=rng)
             nn.init.normal_(m.bias, generator=rng)
         if isinstance(m, Generator):
-            nn.init.normal_(m.multiplier, generator=rng)
+            for multiplier in m.multipliers():
+                nn.init.normal_(multiplier, generator=rng)
+        if isinstance(m, ParameterNetwork):
+            for layer in m.layers:
+                nn.init.normal_(layer.bias, generator=rng)
         if isinstance(m, DiscriminativeEncoder):
             m.within.uniform_(0.5, 2, generator=rng)
             calibrate(m, m.embed)
@@ -103,11 +114,9 @@ def extractor(
     """A narrow extractor in evaluation mode, its statistics and norms lived-in."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        made = {"conv4": Conv4, "resnet12": ResNet12}[name](
-            conditioning, channels=channels, width=4
-        )
-    lived_in(made, seed)
-    calibrate(made, lambda images: made(images.expand(-1, -1, channels, -1, -1)))
+        made = EXTRACTORS[name](conditioning, channels=channels, width=4)
+        lived_in(made, seed)
+        calibrate(made, lambda images: made(images.expand(-1, -1, channels, -1, -1)))
     return made.eval()
 
 
@@ -117,13 +126,17 @@ def adapter(name: str, extractor: Extractor) -> Adapter:
         return NoAdaptation()
     if name == "adaptive-batch-norm":
         return AdaptiveBatchNorm()
+    if name == "tadam":
+        feature_dim = extractor.feature_dim(1, SIZE)
+        generator = PerSiteGenerator(feature_dim, extractor.identity())
+        return LearnedAdapter(PrototypeMean(feature_dim), generator)
     encoder = (
         DiscriminativeEncoder(size=SIZE, width=4, embedding_dim=6)
         if name == "discriminative"
         else PrototypeMean(extractor.feature_dim(1, SIZE))
     )
-    generator = Generator(encoder.embedding_dim, extractor.identity(), hidden_dim=16)
-    return LearnedAdapter(encoder, generator)
+    shared = SharedGenerator(encoder.embedding_dim, extractor.identity(), hidden_dim=16)
+    return LearnedAdapter(encoder, shared)
 
 
 def classifier(

@@ -16,14 +16,16 @@ from fewshot_film.adaptation import LearnedAdapter
 from fewshot_film.classifier import FewShotClassifier
 from fewshot_film.conditioning import Bias, Conditioning, FiLM, Gate, Scale
 from fewshot_film.episodes import Episode
+from fewshot_film.extractor import DropBlock
 from fewshot_film.generator import Generator
 
 Mechanism = type[Conditioning]
 
 MECHANISMS: tuple[Mechanism, ...] = (FiLM, Bias, Scale, Gate)
 NEUTRAL: tuple[Mechanism, ...] = (FiLM, Bias, Scale)
-EXTRACTORS = ("conv4", "resnet12")
-LEARNED, UNLEARNED = ("discriminative", "prototype-mean"), ("none", "adaptive-batch-norm")
+EXTRACTORS = ("conv4", "resnet12", "wide-resnet12")
+LEARNED = ("discriminative", "prototype-mean", "tadam")
+UNLEARNED = ("none", "adaptive-batch-norm")
 ADAPTERS = (*LEARNED, *UNLEARNED)
 
 NETWORKS = list(product(EXTRACTORS, MECHANISMS))
@@ -210,6 +212,7 @@ def test_order_of_queries_and_support(adaptation: str, name: str, mechanism: Mec
 @every_learned
 def test_order_of_the_support_in_training(adaptation: str, name: str, mechanism: Mechanism) -> None:
     model, episode = making.classifier(adaptation, name, mechanism).train(), making.episode()
+    without_drops(model)
     other, order = copy.deepcopy(model), torch.tensor([4, 2, 0, 5, 3, 1])
     support = making.chosen(episode.support, slice(None), order)
     close(other(replace(episode, support=support)), model(episode), 1e-3)
@@ -281,12 +284,16 @@ def test_an_adapted_extractor_can_be_exported(
 def test_a_gradient_reaches_the_generator(adaptation: str, name: str, mechanism: Mechanism) -> None:
     model, episode = making.classifier(adaptation, name, mechanism).train(), making.episode()
     generator = generator_of(model)
-    nn.init.zeros_(generator.multiplier)
+    multipliers = generator.multipliers()
+    for multiplier in multipliers:
+        nn.init.zeros_(multiplier)
+    names = {n for n, p in generator.named_parameters() if any(p is m for m in multipliers)}
     moved = reached(model, generator, episode)
-    assert moved == {"multiplier"}, "zero multipliers hide the network behind them"
+    assert moved == names, "zero multipliers hide the network behind them"
     with torch.no_grad():
-        assert generator.multiplier.grad is not None
-        generator.multiplier.sub_(generator.multiplier.grad.sign(), alpha=0.1)
+        for multiplier in multipliers:
+            assert multiplier.grad is not None
+            multiplier.sub_(multiplier.grad.sign(), alpha=0.1)
     assert reached(model, generator, episode) == {n for n, _ in generator.named_parameters()}
 
 
@@ -334,6 +341,13 @@ def in_float64(episode: Episode) -> Episode:
     support = replace(episode.support, images=episode.support.images.double())
     query = replace(episode.query, images=episode.query.images.double())
     return replace(episode, support=support, query=query)
+
+
+def without_drops(model: nn.Module) -> None:
+    """DropBlock draws for a position in the batch, whatever image stands there."""
+    for m in model.modules():
+        if isinstance(m, DropBlock):
+            m.eval()
 
 
 def generator_of(model: FewShotClassifier) -> Generator:

@@ -7,21 +7,22 @@ import making
 import pytest
 import torch
 
-from fewshot_film.catalog import ENTRIES
-from fewshot_film.checkpoint import Learner
-from fewshot_film.config import (
+from fewshot_film.build import (
+    AUXILIARIES,
     CONDITIONINGS,
     EXTRACTORS,
+    GENERATORS,
     SIMILARITIES,
-    Config,
     build,
     build_objective,
-    default_config,
-    from_json,
-    to_json,
 )
+from fewshot_film.catalog import ENTRIES
+from fewshot_film.checkpoint import Learner
+from fewshot_film.config import Config, default_config, from_json, to_json
+from fewshot_film.curriculum import AUGMENTATIONS
 from fewshot_film.errors import UsageError
 from fewshot_film.objective import AttributeLoss, QueryLoss
+from fewshot_film.schedule import SCHEDULES
 from fewshot_film.training import step
 
 TINY = Config(dataset="omniglot", size=making.SIZE, width=4, way=3, tasks=3, steps=10)
@@ -35,6 +36,10 @@ def test_every_choice_has_its_part() -> None:
     assert set(choices("conditioning")) == {*CONDITIONINGS, "none"}
     assert set(choices("extractor")) == set(EXTRACTORS)
     assert set(choices("similarity")) == set(SIMILARITIES)
+    assert set(choices("generator")) == set(GENERATORS)
+    assert set(choices("augmentation")) == {*AUGMENTATIONS, "none"}
+    assert set(choices("auxiliary")) == {*AUXILIARIES, "none"}
+    assert set(choices("schedule")) == set(SCHEDULES)
 
 
 @pytest.mark.parametrize(

@@ -49,3 +49,18 @@ def test_the_first_step_that_is_not_a_number_is_named(broken: float, tmp_path: P
 def test_the_error_names_what_to_look_at() -> None:
     text = str(diverged("x", replace(CONFIG, learning_rate=0.5, seed=9), 0))
     assert text.startswith("x is not finite at step 0 (learning rate 0.5, episode seed 9, ")
+
+
+def test_steps_without_queries_have_no_accuracy(tmp_path: Path) -> None:
+    """Steps of co-training count for the loss alone; a line of nothing else has no accuracy."""
+    log, learner = Log(Run(tmp_path), CONFIG), Learner(CONFIG, torch.device("cpu"))
+    accuracies = [0.5, float("nan"), 0.7, *[float("nan")] * 9]
+    with tqdm(disable=True) as bar:
+        for accuracy in accuracies:
+            learner.step += 1
+            outcome = Outcome(torch.tensor(1.0), torch.tensor(accuracy))
+            log.add(learner, outcome, bar, now=False)
+    first, second = Run(tmp_path).metrics()
+    assert first["accuracy"] == pytest.approx(0.6)
+    assert second["step"] == 12
+    assert "accuracy" not in second

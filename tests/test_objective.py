@@ -87,7 +87,8 @@ def test_a_gradient_reaches_the_encoder_and_the_namer(model: FewShotClassifier) 
     encoder, episode = encoder_of(model), with_factors(making.episode())
     adapter = model.features.adapter
     assert isinstance(adapter, LearnedAdapter)
-    torch.nn.init.zeros_(adapter.generator.multiplier)
+    for multiplier in adapter.generator.multipliers():
+        torch.nn.init.zeros_(multiplier)
     objective = AttributeLoss(encoder.embedding_dim, factors=2)
     QueryLoss()(model, episode).loss.backward()
     assert not any(p.grad is not None and p.grad.any() for p in encoder.parameters())

@@ -8,6 +8,7 @@ import torch
 from running import picture_folder
 
 from fewshot_film.config import Config
+from fewshot_film.episodes import Sampler
 from fewshot_film.errors import UsageError
 from fewshot_film.evaluation import Evaluation, ci95
 from fewshot_film.report import (
@@ -18,9 +19,15 @@ from fewshot_film.report import (
     present_groups,
     run_folder,
 )
-from fewshot_film.report import test_sampler as make_sampler
+from fewshot_film.report import test_images as load_images
+from fewshot_film.report import test_sampler as sampler_of
 from fewshot_film.run import Run
 from fewshot_film.seeding import TEST, generator
+
+
+def make_sampler(config: Config, split: str, root: Path, convert_channels: bool) -> Sampler:
+    return sampler_of(config, split, load_images(config, split, root, convert_channels))
+
 
 PROTOCOL = Protocol("d", "test", 5, 1, 3, 6, 0, 28, 1)
 RESULT = Evaluation(
@@ -47,6 +54,8 @@ def test_json() -> None:
         "image_size": 28,
         "channels": 1,
         "transductive": False,
+        "trained_shot": None,
+        "trained_classes": 0,
     }
     assert content["group"] == ["a", "a", "c", "c", "c", "a"]
     assert content["groups"].keys() == {"a", "c"}

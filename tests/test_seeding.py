@@ -7,6 +7,7 @@ from fewshot_film.seeding import (
     VALIDATION,
     WEIGHTS,
     generator,
+    seeded_noise,
     seeded_weights,
     uniform,
 )
@@ -54,3 +55,16 @@ def test_uniform() -> None:
     assert numbers.max() < 3
     quarters = torch.histc(numbers, 4, -2, 3)
     assert ((quarters - 1000).abs() < 120).all()
+
+
+def noise(seed: int, step: int) -> Tensor:
+    with seeded_noise(seed, step, torch.device("cpu")):
+        return torch.rand(4)
+
+
+def test_noise_is_a_function_of_seed_and_step() -> None:
+    state = torch.get_rng_state()
+    assert torch.equal(noise(1, 2), noise(1, 2))
+    assert not torch.equal(noise(1, 2), noise(1, 3))
+    assert not torch.equal(noise(1, 2), noise(2, 2))
+    assert torch.equal(torch.get_rng_state(), state)

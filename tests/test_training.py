@@ -16,8 +16,7 @@ from fewshot_film.evaluation import evaluate
 from fewshot_film.files import load_tensors
 from fewshot_film.run import Run
 from fewshot_film.schedule import learning_rate
-from fewshot_film.seeding import TRAINING, generator
-from fewshot_film.training import fit, step, training_samplers
+from fewshot_film.training import evaluation_samplers, fit, load_splits, step
 
 CPU = torch.device("cpu")
 SHORT = replace(default_config(), **running.SHORT)
@@ -29,16 +28,19 @@ def go(config: Config, out: Path, **others: Any) -> Run:
 
 
 def test_samplers_follow_the_config() -> None:
-    samplers = training_samplers(replace(SHORT, way=4, test_way=2), Path(), CPU)
-    assert {split: s.way for split, s in samplers.items()} == {"train": 4, "val": 2, "test": 2}
+    config = replace(SHORT, way=4, test_way=2)
+    samplers = evaluation_samplers(config, load_splits(config, Path(), CPU))
+    assert {split: s.way for split, s in samplers.items()} == {"val": 2, "test": 2}
     assert all((s.shot, s.query) == (2, 2) for s in samplers.values())
-    assert not any("unseen" in group for group in samplers["train"].groups)
+    assert not any("unseen" in group for group in samplers["val"].groups)
     assert any("unseen" in group for group in samplers["test"].groups)
 
 
 def test_images_take_the_size_of_the_config() -> None:
-    sampler = training_samplers(replace(CHARACTERS, size=20), Path(), CPU)["train"]
-    assert sampler.sample(1, generator(0, TRAINING)).support.images.shape == (1, 6, 1, 20, 20)
+    sets = load_splits(replace(CHARACTERS, size=20), Path(), CPU)
+    assert {split: images.images.shape[1:] for split, images in sets.items()} == dict.fromkeys(
+        ("train", "val", "test"), (1, 20, 20)
+    )
 
 
 def test_what_the_test_lacks_is_said_before_training(tmp_path: Path) -> None:

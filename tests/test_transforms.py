@@ -4,7 +4,7 @@ import pytest
 import torch
 from making import seeded
 
-from fewshot_film.transforms import flip_and_crop, shifted_crop
+from fewshot_film.transforms import flip_and_crop, flip_and_crop_diagonal, shifted_crop
 
 
 @pytest.mark.parametrize(("height", "width"), [(16, 16), (16, 24), (7, 9)])
@@ -20,6 +20,34 @@ def test_flip_and_crop_against_a_loop(height: int, width: int) -> None:
         padded = np.pad(image, ((0, 0), (rows, rows), (columns, columns)), mode="reflect")
         y, x = int(top[i]), int(left[i])
         assert np.array_equal(out[i].numpy(), padded[:, y : y + height, x : x + width])
+
+
+@pytest.mark.parametrize(("height", "width"), [(16, 16), (16, 24), (7, 9)])
+def test_flip_and_crop_diagonal_against_a_loop(height: int, width: int) -> None:
+    images = torch.rand(20, 2, height, width)
+    out = flip_and_crop_diagonal(images, seeded(3))
+    rng, margin = seeded(3), min(height, width) // 8
+    flip = torch.rand(20, generator=rng) < 0.5
+    offset = (torch.rand(20, 1, generator=rng) * (2 * margin + 1)).long()
+    for i in range(20):
+        image = images[i].numpy()[..., ::-1] if flip[i] else images[i].numpy()
+        padded = np.pad(image, ((0, 0), (margin, margin), (margin, margin)), mode="reflect")
+        at = int(offset[i])
+        assert np.array_equal(out[i].numpy(), padded[:, at : at + height, at : at + width])
+
+
+def test_a_diagonal_crop_moves_both_axes_alike() -> None:
+    """Unflipped, the bright pixel stays on its diagonal; every offset is as likely."""
+    images = torch.zeros(2000, 1, 16, 16)
+    images[:, 0, 8, 6] = 1
+    places = flip_and_crop_diagonal(images, seeded()).flatten(1).argmax(1)
+    rows, columns = places // 16, places % 16
+    unflipped = columns - rows == -2
+    assert (unflipped | (columns - rows == 1)).all(), "mirrored, column 6 is column 9"
+    assert abs(unflipped.double().mean() - 0.5) < 0.05
+    moved = torch.bincount(rows)[6:].double()
+    assert len(moved) == 5
+    assert ((moved - 400) ** 2 / 400).sum() < 18.5
 
 
 def test_half_are_flipped_and_every_offset_is_reached() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import final
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, final
 
 from fewshot_film.adaptation.base import Adapter
 from fewshot_film.conditioning import TaskParams
@@ -14,12 +16,23 @@ from fewshot_film.generator import Generator
 
 @final
 class LearnedAdapter(Adapter):
-    """support -> generator(encoder(support))."""
+    """support -> generator(encoder(support)).
 
-    def __init__(self, encoder: TaskEncoder, generator: Generator) -> None:
+    `encoder_pass(extractor)` is entered while the encoder looks at the support set:
+    `modes.uncounted` keeps what it passes through the extractor out of the running statistics.
+    """
+
+    def __init__(
+        self,
+        encoder: TaskEncoder,
+        generator: Generator,
+        encoder_pass: Callable[[Extractor], AbstractContextManager[Any]] = nullcontext,
+    ) -> None:
         super().__init__()
-        self.encoder, self.generator = encoder, generator
+        self.encoder, self.generator, self.encoder_pass = encoder, generator, encoder_pass
 
     def forward(self, support: LabeledSet, way: int, extractor: Extractor) -> TaskParams:
-        params: TaskParams = self.generator(self.encoder(support, way, extractor))
+        with self.encoder_pass(extractor):
+            z = self.encoder(support, way, extractor)
+        params: TaskParams = self.generator(z)
         return params

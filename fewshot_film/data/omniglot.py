@@ -40,7 +40,8 @@ ARCHIVES = {
 SIZE = 28
 CHARACTERS = 1623
 DRAWERS = 20
-QUARTER_TURNS = 4
+TURNS = ("", "/rot090", "/rot180", "/rot270")
+"""What a quarter turn adds to the name of a class."""
 FILE_NAME = re.compile(r"(\d{4})_(\d{2})\.png")
 
 Ranges = tuple[tuple[int, int], ...]
@@ -100,14 +101,17 @@ def all_characters(root: Path, archives: Mapping[str, Archive] = ARCHIVES) -> Im
 
 
 def turned(data: ImageSet, turns: int) -> ImageSet:
-    """Classes -> classes turned by 0, 90, 180, 270 degrees counterclockwise, the upright first."""
+    """Classes -> classes turned by 0, 90, 180, 270 degrees counterclockwise, the upright first.
+
+    An upright class keeps its name, so that a character found in two data sets is found by name.
+    """
     if turns == 1:
         return data
     return replace(
         data,
         images=torch.cat([torch.rot90(data.images, k, (-2, -1)) for k in range(turns)]),
         labels=torch.cat([data.labels + k * len(data.names) for k in range(turns)]),
-        names=tuple(f"{name}/rot{90 * k:03d}" for k in range(turns) for name in data.names),
+        names=tuple(f"{name}{turn}" for turn in TURNS[:turns] for name in data.names),
         domains=data.domains.repeat(turns),
     )
 
@@ -163,7 +167,7 @@ OMNIGLOT = source(
     "omniglot",
     "handwritten characters, split of Vinyals et al., quarter turns as further classes",
     VINYALS,
-    QUARTER_TURNS,
+    len(TURNS),
 )
 OMNIGLOT_LAKE = source(
     "omniglot-lake",

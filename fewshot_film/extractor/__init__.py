@@ -2,6 +2,16 @@
 
 from fewshot_film.extractor.base import Extractor, Site
 from fewshot_film.extractor.conv4 import Conv4
-from fewshot_film.extractor.resnet12 import ResNet12
+from fewshot_film.extractor.dropblock import DropBlock
+from fewshot_film.extractor.resnet12 import ResNet12, flattened, global_average, wide_resnet12
 
-__all__ = ["Conv4", "Extractor", "ResNet12", "Site"]
+__all__ = [
+    "Conv4",
+    "DropBlock",
+    "Extractor",
+    "ResNet12",
+    "Site",
+    "flattened",
+    "global_average",
+    "wide_resnet12",
+]

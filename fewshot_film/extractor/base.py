@@ -45,7 +45,15 @@ class Site(nn.Module):
 
 
 class Extractor(nn.Module, ABC):
-    """(images, task parameters) -> features; without parameters, the unconditioned network."""
+    """(images, task parameters) -> features; without parameters, the unconditioned network.
+
+    Images in [0, 1] are multiplied by `pixel_scale` first; 255 gives networks that were published
+    for raw pixels what they were given.
+    """
+
+    def __init__(self, *, pixel_scale: float = 1.0) -> None:
+        super().__init__()
+        self.pixel_scale = pixel_scale
 
     @abstractmethod
     def sites(self) -> dict[str, Site]:
@@ -55,14 +63,15 @@ class Extractor(nn.Module, ABC):
     def embed(
         self, images: Float[Tensor, "image channel height width"], params: TaskParams | None
     ) -> Float[Tensor, "image feature"]:
-        """The network on a flat batch whose first axis is task-major."""
+        """The network on a flat batch of scaled images whose first axis is task-major."""
 
     def forward(
         self,
         images: Float[Tensor, "task example channel height width"],
         params: TaskParams | None = None,
     ) -> Float[Tensor, "task example feature"]:
-        flat = images.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        flat = images.flatten(0, 1) * self.pixel_scale
+        flat = flat.contiguous(memory_format=torch.channels_last)
         return self.embed(flat, params).unflatten(0, images.shape[:2])
 
     def feature_dim(self, channels: int, size: int) -> int:

@@ -36,9 +36,14 @@ class Conv4(Extractor):
     """images -> width * (size // 16)^2 features, with one site after each batch norm."""
 
     def __init__(
-        self, conditioning: ConditioningFactory, *, channels: int = 1, width: int = 64
+        self,
+        conditioning: ConditioningFactory,
+        *,
+        channels: int = 1,
+        width: int = 64,
+        pixel_scale: float = 1.0,
     ) -> None:
-        super().__init__()
+        super().__init__(pixel_scale=pixel_scale)
         inputs = (channels, width, width, width)
         blocks = nn.ModuleList(ConvBlock(i, width, conditioning) for i in inputs)
         self.blocks = cast("list[ConvBlock]", blocks)

@@ -1,29 +1,63 @@
-"""ResNet-12 as in TADAM (Oreshkin et al. 2018, section 4 and appendix)."""
+"""ResNet-12: TADAM's (Oreshkin et al. 2018) and MetaOptNet's wide one (Lee et al. 2019)."""
 
 from __future__ import annotations
 
-from typing import cast, final
+from collections.abc import Callable, Sequence
+from typing import TypeAlias, cast, final
 
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fewshot_film.conditioning import TaskParams
+from fewshot_film.errors import UsageError
 from fewshot_film.extractor.base import ConditioningFactory, Extractor, Site, site_params
+from fewshot_film.extractor.dropblock import DropBlock
 from fewshot_film.memory import channels_last
+
+BLOCKS = 4
+
+Activation: TypeAlias = Callable[[Tensor], Tensor]
+Pooling: TypeAlias = Callable[[Tensor], Tensor]
+"""(image, channel, height, width) -> (image, feature)."""
+
+
+def global_average(
+    h: Float[Tensor, "image channel height width"],
+) -> Float[Tensor, "image channel"]:
+    """The mean of each channel: as many features for images of every size."""
+    return h.mean(dim=(2, 3))
+
+
+def flattened(h: Float[Tensor, "image channel height width"]) -> Float[Tensor, "image feature"]:
+    """Every value of the map."""
+    return h.flatten(1)
+
+
+def leaky_relu(h: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """max(h, h / 10)."""
+    return F.leaky_relu(h, 0.1)
 
 
 class ResidualBlock(nn.Module):
-    """Three conv 3x3 -> batch norm -> conditioning, beside a 1x1 shortcut; swish; max-pool 2x2.
+    """Three conv 3x3 -> batch norm -> conditioning, beside a 1x1 shortcut; activation; `end`.
 
-    The third site stands before the residual sum; the shortcut has batch norm but no site.
+    The third site stands before the residual sum; the shortcut has batch norm but no site. A
+    max-pool comes after the activation, since swish is not monotone.
     """
 
     def __init__(
-        self, name: str, inputs: int, outputs: int, conditioning: ConditioningFactory
+        self,
+        name: str,
+        inputs: int,
+        outputs: int,
+        conditioning: ConditioningFactory,
+        activation: Activation,
+        end: nn.Module,
     ) -> None:
         super().__init__()
         self.names = tuple(f"{name}_conv{i}" for i in (1, 2, 3))
+        self.activation, self.end = activation, end
         widths = (inputs, outputs, outputs)
         self.convs = nn.ModuleList(nn.Conv2d(i, outputs, 3, padding=1, bias=False) for i in widths)
         sites = nn.ModuleList(Site(outputs, conditioning) for _ in widths)
@@ -34,31 +68,43 @@ class ResidualBlock(nn.Module):
 
     def forward(
         self, images: Float[Tensor, "image inputs height width"], params: TaskParams | None
-    ) -> Float[Tensor, "image outputs half_height half_width"]:
+    ) -> Float[Tensor, "image outputs out_height out_width"]:
         h = images
         for i, (name, conv, site) in enumerate(
             zip(self.names, self.convs, self.sites, strict=True)
         ):
-            h = site(conv(F.silu(h) if i else h), site_params(params, name))
-        return F.max_pool2d(F.silu(h + self.shortcut(images)), 2)
+            h = site(conv(self.activation(h) if i else h), site_params(params, name))
+        return self.end(self.activation(h + self.shortcut(images)))
 
 
 @final
 class ResNet12(Extractor):
-    """images -> 8 * width features: four blocks, each twice as wide, then a global average.
+    """images -> pooling of four residual blocks; TADAM's by default, with 8 * width features.
 
-    The paper pools at the end of all four blocks; its code leaves the last pool out.
+    The blocks are `growth` times `width` wide. The first `max_pools` of them end in a max-pool
+    2x2: all four in TADAM's paper, three in its code. `drops` follow, one for each block or none.
     """
 
     def __init__(
-        self, conditioning: ConditioningFactory, *, channels: int = 3, width: int = 64
+        self,
+        conditioning: ConditioningFactory,
+        *,
+        channels: int = 3,
+        width: int = 64,
+        max_pools: int = BLOCKS,
+        pixel_scale: float = 1.0,
+        growth: Sequence[float] = (1.0, 2.0, 4.0, 8.0),
+        activation: Activation = F.silu,
+        drops: Sequence[nn.Module] = (),
+        pooling: Pooling = global_average,
     ) -> None:
-        super().__init__()
-        widths = (channels, width, 2 * width, 4 * width, 8 * width)
+        super().__init__(pixel_scale=pixel_scale)
+        widths = (channels, *(round(factor * width) for factor in growth))
         blocks = nn.ModuleList(
-            ResidualBlock(f"block{i}", widths[i - 1], widths[i], conditioning) for i in range(1, 5)
+            ResidualBlock(f"block{i}", widths[i - 1], widths[i], conditioning, activation, end)
+            for i, end in enumerate(_ends(max_pools, drops), 1)
         )
-        self.blocks = cast("list[ResidualBlock]", blocks)
+        self.blocks, self.pooling = cast("list[ResidualBlock]", blocks), pooling
         channels_last(self)
 
     def sites(self) -> dict[str, Site]:
@@ -74,4 +120,50 @@ class ResNet12(Extractor):
         h = images
         for block in self.blocks:
             h = block(h, params)
-        return h.mean(dim=(2, 3))
+        return self.pooling(h)
+
+
+def wide_resnet12(
+    conditioning: ConditioningFactory,
+    *,
+    channels: int = 3,
+    width: int = 64,
+    drop: float = 0.1,
+    pooling: Pooling = flattened,
+    pixel_scale: float = 1.0,
+) -> ResNet12:
+    """images -> pooling of four blocks w, 2.5w, 5w and 10w wide: MetaOptNet's ResNet-12.
+
+    It has leaky ReLUs, dropout after the first two blocks, and DropBlock, whose rate rises over
+    40,000 batches, after the others. `pooling` is `flattened` in MetaOptNet, `global_average` in
+    most that build on it.
+    """
+    return ResNet12(
+        conditioning,
+        channels=channels,
+        width=width,
+        pixel_scale=pixel_scale,
+        growth=(1.0, 2.5, 5.0, 10.0),
+        activation=leaky_relu,
+        drops=(
+            DropBlock(drop, 1, ramp_steps=1),
+            DropBlock(drop, 1, ramp_steps=1),
+            DropBlock(drop, 5),
+            DropBlock(drop, 5),
+        ),
+        pooling=pooling,
+    )
+
+
+def _ends(max_pools: int, drops: Sequence[nn.Module]) -> list[nn.Sequential]:
+    """What each block ends in: its max-pool, then its drop, or nothing."""
+    if max_pools not in range(1, BLOCKS + 1):
+        raise UsageError(
+            f"max_pools is {max_pools}; ResNet-12 has {BLOCKS} blocks, pass 1 to {BLOCKS}"
+        )
+    ends = [nn.Sequential() for _ in range(BLOCKS)]
+    for end in ends[:max_pools]:
+        end.append(nn.MaxPool2d(2))
+    for end, drop in zip(ends, drops, strict=False):
+        end.append(drop)
+    return ends

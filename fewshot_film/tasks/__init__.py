@@ -1,16 +1,20 @@
 """Kinds of task beyond the plain N-way K-shot one; all draw the same Episode."""
 
 from fewshot_film.tasks.augmented import Augmented
+from fewshot_film.tasks.class_batches import ClassBatches
 from fewshot_film.tasks.cross_domain import CrossDomainSampler
 from fewshot_film.tasks.mixture import Mixture
 from fewshot_film.tasks.rendered import Rendered
+from fewshot_film.tasks.uniform_query import UniformQuerySampler
 from fewshot_film.tasks.which_attribute import FACTORS, WhichAttributeSampler
 
 __all__ = [
     "FACTORS",
     "Augmented",
+    "ClassBatches",
     "CrossDomainSampler",
     "Mixture",
     "Rendered",
+    "UniformQuerySampler",
     "WhichAttributeSampler",
 ]

@@ -28,10 +28,12 @@ class Augmented:
         episode = self.sampler.sample(tasks, rng)
         return replace(
             episode,
-            support=self._apply(episode.support, rng),
-            query=self._apply(episode.query, rng),
+            support=transformed(episode.support, self.transform, rng),
+            query=transformed(episode.query, self.transform, rng),
         )
 
-    def _apply(self, labeled: LabeledSet, rng: torch.Generator) -> LabeledSet:
-        flat = self.transform(labeled.images.flatten(0, 1), rng)
-        return replace(labeled, images=flat.unflatten(0, labeled.images.shape[:2]))
+
+def transformed(labeled: LabeledSet, transform: Transform, rng: torch.Generator) -> LabeledSet:
+    """The same set with its images transformed."""
+    flat = transform(labeled.images.flatten(0, 1), rng)
+    return replace(labeled, images=flat.unflatten(0, labeled.images.shape[:2]))

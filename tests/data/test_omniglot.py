@@ -83,7 +83,12 @@ def test_a_split_holds_its_characters_and_their_turns(root: Path, archives: Arch
     data = source.load(root, "val")
     everything = omniglot.all_characters(root, archives)
     assert len(data.names) == source.classes["val"] == 4 * 172
-    assert data.names[172] == data.names[0].replace("rot000", "rot090")
+    upright = omniglot.source("omniglot-lake", "", omniglot.LAKE, 1, archives).load(root, "val")
+    assert data.names[:172] == upright.names
+    assert [data.names[172 * k] for k in (1, 2, 3)] == [
+        f"{upright.names[0]}/rot{degrees}" for degrees in ("090", "180", "270")
+    ]
+    assert len(set(data.names)) == 4 * 172
     for k in range(4):
         expected = torch.rot90(everything.images[52:54], k, (-2, -1))  # character 27
         assert torch.equal(data.images[data.labels == 172 * k], expected)

@@ -1,23 +1,23 @@
-"""Generator: task embedding -> the parameters of every site."""
+"""One network for all sites, with one multiplier per output."""
 
 from __future__ import annotations
 
 from math import prod
+from typing import final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from fewshot_film.conditioning import TaskParams
+from fewshot_film.generator.base import Generator
 
 
-class Generator(nn.Module):
+@final
+class SharedGenerator(Generator):
     """z -> identity + multiplier * mlp(layer_norm(z)), cut into sites and names.
 
-    One multiplier per output, learned and starting at zero, so that training starts from the
-    unconditioned network (TADAM, section 3.3, has one per layer; CNAPs one per output, as here).
-    The generator sees what
-    the sites are given, never the extractor: `identity` is an Extractor's `identity()`.
+    One multiplier per output, as in CNAPs (Requeima et al. 2019), learned and starting at zero.
     """
 
     def __init__(self, embedding_dim: int, identity: TaskParams, hidden_dim: int = 96) -> None:
@@ -48,3 +48,6 @@ class Generator(nn.Module):
             site: {name: next(pieces).unflatten(1, shape) for name, shape in names.items()}
             for site, names in self.shapes.items()
         }
+
+    def multipliers(self) -> list[nn.Parameter]:
+        return [self.multiplier]

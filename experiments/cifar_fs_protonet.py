@@ -1,0 +1,28 @@
+"""CIFAR-FS, prototypical network with Conv-4: `python experiments/cifar_fs_protonet.py`."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+
+import tyro
+from recipe import Options, Recipe, Row, Test, run_recipe
+
+import fewshot_film as ff
+
+BASE = replace(
+    ff.default_config("cifar-fs"),
+    conditioning="none",
+    way=10,
+    tasks=1,
+    steps=10_000,
+    learning_rate=4e-3,
+    weight_decay=0.05,
+    validate_every=1000,
+    precision="bfloat16",
+)
+ROWS = tuple(Row(f"train{shot}", replace(BASE, shot=shot), (Test(shot=shot),)) for shot in (1, 5))
+RECIPE = Recipe("cifar_fs_protonet", ROWS)
+
+if __name__ == "__main__":
+    sys.exit(run_recipe(RECIPE, tyro.cli(Options, description=__doc__)))

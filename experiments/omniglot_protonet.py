@@ -1,0 +1,40 @@
+"""Omniglot, prototypical network: `python experiments/omniglot_protonet.py`.
+
+Source: Snell et al., Prototypical networks for few-shot learning (2017), table 1, Conv-4.
+Protocol: the split of Vinyals et al., 28x28, quarter turns as further classes, 1,000 episodes with
+15 queries a class on test classes, inductive, train shot = test shot.
+
+What differs from the source, and why: one training serves 5-way and 20-way tests; it has 30-way
+tasks, where the paper has 60-way ones, which learn no better here and cost twice as much. AdamW
+with a cosine of 15,000 steps in place of Adam halved every 2,000 tasks; the metric scale is
+learned; only the 1,028 characters of the training split are learned from, since the other 172
+choose the checkpoint. Convolutions run in bfloat16. All this was chosen on validation classes.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+
+import tyro
+from recipe import Options, Recipe, Row, Test, run_recipe
+
+import fewshot_film as ff
+
+ONE_SHOT = replace(
+    ff.default_config("omniglot"),
+    conditioning="none",
+    test_way=20,
+    steps=15_000,
+    validate_every=1500,
+    precision="bfloat16",
+)
+FIVE_SHOT = replace(ONE_SHOT, way=20, shot=5, steps=8000, validate_every=1000)
+ROWS = (
+    Row("one-shot", ONE_SHOT, (Test(5, 1), Test(20, 1))),
+    Row("five-shot", FIVE_SHOT, (Test(5, 5), Test(20, 5))),
+)
+RECIPE = Recipe("omniglot_protonet", ROWS)
+
+if __name__ == "__main__":
+    sys.exit(run_recipe(RECIPE, tyro.cli(Options, description=__doc__)))

@@ -1,0 +1,121 @@
+"""Config -> the parts that it names: the classifier and what its training minimises."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+
+from fewshot_film.adaptation import Adapter, LearnedAdapter, NoAdaptation
+from fewshot_film.classifier import FewShotClassifier, TaskConditionedExtractor
+from fewshot_film.conditioning import Bias, Conditioning, FiLM, Gate, Scale
+from fewshot_film.config import Config, find_entry
+from fewshot_film.encoder import DiscriminativeEncoder, PrototypeMean, TaskEncoder
+from fewshot_film.extractor import Conv4, Extractor, ResNet12, wide_resnet12
+from fewshot_film.generator import Generator, PerSiteGenerator, SharedGenerator
+from fewshot_film.head import (
+    PrototypeHead,
+    Similarity,
+    cosine,
+    negative_euclidean,
+    negative_squared_euclidean,
+)
+from fewshot_film.modes import uncounted
+from fewshot_film.objective import (
+    AttributeLoss,
+    AuxiliaryAddition,
+    AuxiliaryInstead,
+    AuxiliaryLoss,
+    Objective,
+    QueryLoss,
+)
+from fewshot_film.seeding import seeded_weights
+
+CONDITIONINGS: dict[str, type[Conditioning]] = {
+    "film": FiLM,
+    "bias": Bias,
+    "scale": Scale,
+    "gate": Gate,
+}
+GENERATORS: dict[str, Callable[..., Generator]] = {
+    "shared": SharedGenerator,
+    "per-site": PerSiteGenerator,
+}
+EXTRACTORS: dict[str, Callable[..., Extractor]] = {
+    "conv4": Conv4,
+    "resnet12": ResNet12,
+    "wide-resnet12": wide_resnet12,
+}
+SIMILARITIES: dict[str, tuple[Similarity, float]] = {
+    "squared-euclidean": (negative_squared_euclidean, 1.0),
+    "euclidean": (negative_euclidean, 1.0),
+    "cosine": (cosine, 10.0),
+}
+"""name -> the similarity and where its metric scale starts."""
+AUXILIARIES: dict[str, type[AuxiliaryLoss]] = {
+    "instead": AuxiliaryInstead,
+    "addition": AuxiliaryAddition,
+}
+
+
+def build(config: Config) -> FewShotClassifier:
+    """The classifier that a Config describes, its weights drawn from the seed."""
+    with seeded_weights(config.seed, 0):
+        extractor = _extractor(config)
+        features = TaskConditionedExtractor(extractor, _adapter(config, extractor))
+        return FewShotClassifier(features, _head(config))
+
+
+def build_objective(config: Config, classifier: FewShotClassifier) -> Objective:
+    """The query loss, and what a Config adds to it: naming attributes, co-training."""
+    with seeded_weights(config.seed, 1):
+        objective = _task_objective(config, classifier)
+        if config.auxiliary == "none":
+            return objective
+        features = classifier.features.extractor.feature_dim(config.channels, config.size)
+        classes = find_entry(config).source.classes["train"]
+        return AUXILIARIES[config.auxiliary](objective, features, classes)
+
+
+def _task_objective(config: Config, classifier: FewShotClassifier) -> Objective:
+    """The query loss; with the attribute loss where tasks ask for one and an encoder learns it."""
+    adapter = classifier.features.adapter
+    encoder = adapter.encoder if isinstance(adapter, LearnedAdapter) else None
+    factors = 0 if config.data else find_entry(config).factors
+    if isinstance(encoder, DiscriminativeEncoder) and factors and config.attribute_weight:
+        return AttributeLoss(encoder.embedding_dim, factors, config.attribute_weight)
+    return QueryLoss()
+
+
+def _extractor(config: Config) -> Extractor:
+    # FiLM sites without parameters are transparent, and adaptive batch norm can use them later
+    conditioning = CONDITIONINGS.get(config.conditioning, FiLM)
+    pools = {"max_pools": config.max_pools} if config.extractor == "resnet12" else {}
+    return EXTRACTORS[config.extractor](
+        conditioning,
+        channels=config.channels,
+        width=config.width,
+        pixel_scale=config.pixel_scale,
+        **pools,
+    )
+
+
+def _adapter(config: Config, extractor: Extractor) -> Adapter:
+    if config.conditioning == "none":
+        return NoAdaptation()
+    encoder = _encoder(config, extractor)
+    generator = GENERATORS[config.generator](encoder.embedding_dim, extractor.identity())
+    counted = nullcontext if config.encoder_pass == "counted" else uncounted
+    return LearnedAdapter(encoder, generator, counted)
+
+
+def _encoder(config: Config, extractor: Extractor) -> TaskEncoder:
+    if config.encoder == "discriminative":
+        return DiscriminativeEncoder(channels=config.channels, size=config.size)
+    return PrototypeMean(extractor.feature_dim(config.channels, config.size))
+
+
+def _head(config: Config) -> PrototypeHead:
+    similarity, start = SIMILARITIES[config.similarity]
+    head = PrototypeHead(similarity, config.metric_scale_start or start)
+    head.log_scale.requires_grad_(config.metric_scale == "learned")
+    return head

@@ -1,0 +1,43 @@
+"""The guard before a figure: classes that are new, and answers that no other query can change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from fewshot_film.errors import FewShotError, UsageError
+from fewshot_film.run import Run
+
+
+def trained_on(run: Run, names: Iterable[str]) -> list[str]:
+    """The classes among `names` that a run was trained on."""
+    return sorted(run.classes("train").intersection(names))
+
+
+def check_unseen(run: Run, dataset: str, names: Iterable[str]) -> None:
+    """A test is of classes that the run has not learned from or been chosen by."""
+    asked = set(names)
+    seen = sorted(asked & (run.classes("train") | run.classes("val")))
+    if seen:
+        raise UsageError(
+            f"{run.path} was trained or validated on {len(seen)} of the {len(asked)} test classes "
+            f"of {dataset}, {seen[0]!r} among them; test on other classes, or pass --split val or "
+            "train to look at known ones"
+        )
+
+
+def check_inductive(classifier: nn.Module) -> None:
+    """Every module is in evaluation mode and every batch norm has running statistics."""
+    for name, module in classifier.named_modules():
+        if module.training:
+            raise FewShotError(
+                f"{name or 'the classifier'} stays in training mode in an evaluation; its "
+                "train() must pass the mode on"
+            )
+        if isinstance(module, _BatchNorm) and module.running_mean is None:
+            raise FewShotError(
+                f"the batch norm {name} has no running statistics, so an answer would depend on "
+                "the other queries; set track_running_stats"
+            )

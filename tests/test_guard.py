@@ -1,0 +1,110 @@
+import json
+from pathlib import Path
+
+import making
+import pytest
+import running
+import torch
+from torch import nn
+
+from fewshot_film.classifier import FewShotClassifier
+from fewshot_film.data.image_set import ImageSet
+from fewshot_film.episodes import EpisodeSampler
+from fewshot_film.errors import FewShotError, UsageError
+from fewshot_film.evaluation import evaluate
+from fewshot_film.guard import check_inductive, check_unseen, trained_on
+from fewshot_film.report import evaluate_run
+from fewshot_film.run import Run
+
+PLACE = {"torch": "x"}
+
+
+def run_on(path: Path, train: list[str], val: list[str]) -> Run:
+    path.mkdir(exist_ok=True)
+    run = Run(path)
+    run.note_origin(PLACE, {"train": train, "val": val})
+    return run
+
+
+def test_classes_seen_before_are_named(tmp_path: Path) -> None:
+    run = run_on(tmp_path, ["a", "b"], ["c"])
+    check_unseen(run, "set", ["d", "e"])
+    assert trained_on(run, ["d", "b", "a"]) == ["a", "b"]
+    with pytest.raises(UsageError, match=r"on 2 of the 3 test classes of set, 'b' among them"):
+        check_unseen(run, "set", ["d", "c", "b"])
+
+
+def test_a_second_place_is_kept_beside_the_first(tmp_path: Path) -> None:
+    run = run_on(tmp_path, ["a"], [])
+    run.note_origin(PLACE, {"train": ["a"], "val": []})
+    run.note_origin({"torch": "y"}, {"train": ["a"], "val": []})
+    assert run.environments() == [PLACE, {"torch": "y"}]
+    assert run.classes("train") == {"a"}
+
+
+def test_a_run_knows_its_classes_and_its_place(trained: Path) -> None:
+    run = Run(trained)
+    assert len(run.classes("train")) > 2000
+    assert run.classes("train").isdisjoint(run.classes("val"))
+    assert [place["fewshot_film"] for place in run.environments()]
+    assert run.test()["trained"] == run.environments()
+
+
+def test_a_test_on_trained_classes_is_refused(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As where a person's folder for the test holds a class of the training."""
+    run = running.copy(trained, tmp_path / "run")
+    content = json.loads((run / "origin.json").read_text())
+    content["classes"]["train"].append("class01")
+    (run / "origin.json").write_text(json.dumps(content))
+    pictures = tmp_path / "pictures"
+    running.picture_folder(pictures / "test", classes=3, mode="L")
+    words = ["evaluate", run, "--data", pictures, "--way", 2, "--episodes", 2]
+    line = running.refused(capsys, 2, *words)
+    assert "on 1 of the 3 test classes" in line
+    assert "'class01' among them" in line
+
+
+def test_training_classes_can_be_looked_at(trained: Path) -> None:
+    report = evaluate_run(trained, split="train", episodes=2)
+    assert report.protocol.trained_classes == len(Run(trained).classes("train"))
+    assert str(report.protocol).endswith("classes were trained on")
+
+
+def test_another_shot_is_said(trained: Path) -> None:
+    report = evaluate_run(trained, shot=1, episodes=2)
+    assert "1-shot (trained with 2-shot tasks)" in str(report.protocol)
+    assert "trained with" not in str(evaluate_run(trained, episodes=2).protocol)
+
+
+class Stubborn(nn.Module):
+    """Normalises by the batch at hand, whatever the mode."""
+
+    def train(self, mode: bool = True) -> "Stubborn":
+        del mode
+        return super().train(True)
+
+    def forward(self, h: torch.Tensor) -> torch.Tensor:
+        return h
+
+
+def test_a_module_that_stays_in_training_mode_is_found() -> None:
+    model = making.classifier("none")
+    model.features.extractor.blocks[1].stubborn = Stubborn()
+    with pytest.raises(FewShotError, match=r"features.extractor.blocks.1.stubborn stays in train"):
+        evaluate(model, sampler(), 2)
+
+
+def test_a_norm_without_running_statistics_is_found() -> None:
+    model: FewShotClassifier = making.classifier("none")
+    check_inductive(model)
+    site = model.features.extractor.sites()["block2"]
+    site.norm = nn.BatchNorm2d(4, track_running_stats=False).eval()
+    with pytest.raises(FewShotError, match=r"blocks.1.site.norm has no running statistics"):
+        check_inductive(model)
+
+
+def sampler() -> EpisodeSampler:
+    data: ImageSet = making.image_set([6] * 4, size=making.SIZE)
+    return EpisodeSampler(data, 2, 1, 1)
