@@ -6,7 +6,7 @@ import sys
 from dataclasses import replace
 
 import tyro
-from recipe import Options, Recipe, Row, Test, run_recipe
+from recipe import Options, Recipe, Row, Tasks, run_recipe
 
 import fewshot_film as ff
 
@@ -21,7 +21,7 @@ BASE = replace(
     validate_every=1000,
     precision="bfloat16",
 )
-ROWS = tuple(Row(f"train{shot}", replace(BASE, shot=shot), (Test(shot=shot),)) for shot in (1, 5))
+ROWS = tuple(Row(f"train{shot}", replace(BASE, shot=shot), (Tasks(shot=shot),)) for shot in (1, 5))
 RECIPE = Recipe("cifar_fs_protonet", ROWS)
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import sys
 from dataclasses import replace
 
 import tyro
-from recipe import Options, Recipe, Row, Test, run_recipe
+from recipe import Options, Recipe, Row, Tasks, run_recipe
 
 import fewshot_film as ff
 
@@ -31,8 +31,8 @@ ONE_SHOT = replace(
 )
 FIVE_SHOT = replace(ONE_SHOT, way=20, shot=5, steps=8000, validate_every=1000)
 ROWS = (
-    Row("one-shot", ONE_SHOT, (Test(5, 1), Test(20, 1))),
-    Row("five-shot", FIVE_SHOT, (Test(5, 5), Test(20, 5))),
+    Row("one-shot", ONE_SHOT, (Tasks(5, 1), Tasks(20, 1))),
+    Row("five-shot", FIVE_SHOT, (Tasks(5, 5), Tasks(20, 5))),
 )
 RECIPE = Recipe("omniglot_protonet", ROWS)
 

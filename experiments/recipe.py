@@ -24,7 +24,7 @@ RESULTS = Path(__file__).resolve().parent.parent / "results"
 
 
 @dataclass(frozen=True)
-class Test:
+class Tasks:
     """The episodes of the test classes that a row is put to."""
 
     way: int = 5
@@ -42,7 +42,7 @@ class Row:
 
     name: str
     config: Config
-    tests: tuple[Test, ...]
+    tests: tuple[Tasks, ...]
 
 
 @dataclass(frozen=True)
