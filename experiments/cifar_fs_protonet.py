@@ -10,7 +10,7 @@ from recipe import Options, Recipe, Row, Tasks, run_recipe
 
 import fewshot_film as ff
 
-BASE = replace(
+FIVE_SHOT = replace(
     ff.default_config("cifar-fs"),
     conditioning="none",
     way=10,
@@ -21,7 +21,10 @@ BASE = replace(
     validate_every=1000,
     precision="bfloat16",
 )
-ROWS = tuple(Row(f"train{shot}", replace(BASE, shot=shot), (Tasks(shot=shot),)) for shot in (1, 5))
+ROWS = (
+    Row("one-shot", replace(FIVE_SHOT, shot=1), (Tasks(5, 1),)),
+    Row("five-shot", FIVE_SHOT, (Tasks(5, 5),)),
+)
 RECIPE = Recipe("cifar_fs_protonet", ROWS)
 
 if __name__ == "__main__":

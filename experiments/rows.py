@@ -62,7 +62,7 @@ def _about(run: Run, report: Report) -> dict[str, Any]:
         "seed": report.config.seed,
         "accuracy": report.evaluation.accuracy,
         "ci95": report.evaluation.ci95,
-        "validation_accuracy": max(accuracy for _, accuracy in checks),
+        "validation_accuracy": run.validation_accuracy(),
         "validation": checks,
         "training_seconds": round(run.seconds()),
         "trained": list(report.trained),
@@ -111,7 +111,7 @@ def summary(results: Sequence[Result], baseline: str | None) -> str:
     """Results -> a Markdown table, with differences to the baseline on the same episodes."""
     head = ["row", "test", "accuracy (%)", "by seed (%)", "trained on", "validation (%)"]
     rows = [[*head, "minutes a seed", f"paired, to {baseline}"]]
-    rows += [[*_cells(result), _difference(result, results, baseline)] for result in results]
+    rows += [[*_cells(result), difference(result, results, baseline)] for result in results]
     return table(rows if baseline else [row[:-1] for row in rows])
 
 
@@ -129,7 +129,7 @@ def _cells(result: Result) -> list[str]:
     ]
 
 
-def _difference(result: Result, results: Sequence[Result], baseline: str | None) -> str:
+def difference(result: Result, results: Sequence[Result], baseline: str | None) -> str:
     """The mean over the seeds that both rows have, episode by episode."""
     test = result.content["test"]
     same = [r for r in results if (r.content["row"], r.content["test"]) == (baseline, test)]

@@ -38,7 +38,7 @@ from fewshot_film.episodes import Episode, EpisodeSampler, LabeledSet, Sampler
 from fewshot_film.errors import FewShotError, UsageError
 from fewshot_film.evaluation import Evaluation, evaluate, paired
 from fewshot_film.experiment import train
-from fewshot_film.extractor import Conv4, Extractor, ResNet12
+from fewshot_film.extractor import Conv4, Extractor, ResNet12, wide_resnet12
 from fewshot_film.generator import Generator, PerSiteGenerator, SharedGenerator
 from fewshot_film.head import (
     PrototypeHead,
@@ -49,6 +49,7 @@ from fewshot_film.head import (
 from fewshot_film.report import Protocol, Report, evaluate_run
 from fewshot_film.run import Run, load
 from fewshot_film.seeding import generator
+from fewshot_film.selection import choose_by_validation
 
 __all__ = [
     "AdaptedClassifier",
@@ -88,6 +89,7 @@ __all__ = [
     "UsageError",
     "__version__",
     "build",
+    "choose_by_validation",
     "cosine",
     "default_config",
     "evaluate",
@@ -98,4 +100,5 @@ __all__ = [
     "negative_squared_euclidean",
     "paired",
     "train",
+    "wide_resnet12",
 ]

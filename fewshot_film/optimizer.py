@@ -17,7 +17,8 @@ def make_optimizer(modules: nn.Module, config: Config) -> Optimizer:
     """AdamW, or SGD with momentum, over all weights that are learned."""
     groups = weight_groups(modules, config)
     if config.optimizer == "sgd":
-        return SGD(groups, lr=1.0, momentum=MOMENTUM, fused=True)
+        # not fused: that one fails where a weight, of co-training, gets its first gradient late
+        return SGD(groups, lr=1.0, momentum=MOMENTUM)
     return AdamW(groups, lr=1.0, fused=True)
 
 

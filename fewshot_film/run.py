@@ -114,6 +114,10 @@ class Run:
             return []
         return [json.loads(line) for line in self.metrics_file.read_text().splitlines() if line]
 
+    def validation_accuracy(self) -> float:
+        """The best so far on validation classes."""
+        return max(m["val_accuracy"] for m in self.metrics() if "val_accuracy" in m)
+
     def seconds(self) -> float:
         """How long the training took, over all its sittings."""
         steps, total, last = self.config().tasks, 0.0, 0

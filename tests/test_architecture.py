@@ -46,6 +46,7 @@ ORDER = (
     "curriculum",
     "log",
     "training",
+    "selection",
     "report",
     "tables",
     "pictures",

@@ -91,8 +91,8 @@ class Stubborn(nn.Module):
 
 def test_a_module_that_stays_in_training_mode_is_found() -> None:
     model = making.classifier("none")
-    model.features.extractor.blocks[1].stubborn = Stubborn()
-    with pytest.raises(FewShotError, match=r"features.extractor.blocks.1.stubborn stays in train"):
+    model.features.extractor.add_module("stubborn", Stubborn())
+    with pytest.raises(FewShotError, match=r"features.extractor.stubborn stays in training mode"):
         evaluate(model, sampler(), 2)
 
 

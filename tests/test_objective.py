@@ -8,8 +8,14 @@ from torch import Tensor
 from fewshot_film.adaptation import LearnedAdapter
 from fewshot_film.classifier import FewShotClassifier
 from fewshot_film.encoder import DiscriminativeEncoder
-from fewshot_film.episodes import Episode
-from fewshot_film.objective import AttributeLoss, QueryLoss
+from fewshot_film.episodes import Episode, LabeledSet
+from fewshot_film.objective import (
+    AttributeLoss,
+    AuxiliaryAddition,
+    AuxiliaryInstead,
+    AuxiliaryLoss,
+    QueryLoss,
+)
 
 
 @pytest.fixture
@@ -100,3 +106,56 @@ def test_a_gradient_reaches_the_encoder_and_the_namer(model: FewShotClassifier) 
     first = next(encoder.parameters())
     assert first.grad is not None
     assert first.grad.any()
+
+
+def co_trained(episode: Episode) -> Episode:
+    """The same tasks beside a batch of eight images of five classes."""
+    batch = LabeledSet(making.pictures(1, 8), torch.arange(8).remainder(5).unsqueeze(0))
+    return replace(episode, auxiliary=batch)
+
+
+def auxiliary_by_hand(
+    objective: AuxiliaryLoss, model: FewShotClassifier, episode: Episode
+) -> float:
+    """The linear layer on unconditioned features."""
+    batch = episode.auxiliary
+    assert batch is not None
+    logits = objective.linear(model.features.extractor(batch.images, None)[0])
+    return cross_entropy(logits, batch.labels[0].tolist())
+
+
+@pytest.mark.parametrize("kind", [AuxiliaryInstead, AuxiliaryAddition])
+def test_without_a_batch_a_step_is_one_on_tasks(
+    kind: type[AuxiliaryLoss], model: FewShotClassifier
+) -> None:
+    objective, episode = made(kind, model), making.episode()
+    assert torch.equal(objective(model, episode).loss, QueryLoss()(model, episode).loss)
+
+
+def test_co_training_instead_by_hand(model: FewShotClassifier) -> None:
+    objective, episode = made(AuxiliaryInstead, model), co_trained(making.episode())
+    outcome = objective(model, episode)
+    expected = auxiliary_by_hand(objective, model, episode)
+    assert outcome.loss.item() == pytest.approx(expected, rel=1e-4)
+    assert outcome.accuracy.isnan()
+
+
+def test_co_training_in_addition_by_hand(model: FewShotClassifier) -> None:
+    objective, episode = made(AuxiliaryAddition, model), co_trained(making.episode())
+    outcome, tasks = objective(model, episode), QueryLoss()(model, episode)
+    expected = tasks.loss.item() + auxiliary_by_hand(objective, model, episode)
+    assert outcome.loss.item() == pytest.approx(expected, rel=1e-4)
+    assert torch.equal(outcome.accuracy, tasks.accuracy)
+
+
+def test_co_training_reaches_the_extractor_and_not_the_generator(model: FewShotClassifier) -> None:
+    objective = made(AuxiliaryInstead, model)
+    objective(model, co_trained(making.episode())).loss.backward()
+    with_gradient = {name for name, p in model.named_parameters() if p.grad is not None}
+    assert any(name.startswith("features.extractor") for name in with_gradient)
+    assert not any(name.startswith("features.adapter") for name in with_gradient)
+    assert objective.linear.weight.grad is not None
+
+
+def made(kind: type[AuxiliaryLoss], model: FewShotClassifier) -> AuxiliaryLoss:
+    return kind(QueryLoss(), model.features.extractor.feature_dim(1, making.SIZE), 5)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, final
+from typing import Any, TypeAlias, final
 
 from fewshot_film.adaptation.base import Adapter
 from fewshot_film.conditioning import TaskParams
@@ -12,6 +12,8 @@ from fewshot_film.encoder import TaskEncoder
 from fewshot_film.episodes import LabeledSet
 from fewshot_film.extractor import Extractor
 from fewshot_film.generator import Generator
+
+EncoderPass: TypeAlias = Callable[[Extractor], AbstractContextManager[Any]]
 
 
 @final
@@ -26,7 +28,7 @@ class LearnedAdapter(Adapter):
         self,
         encoder: TaskEncoder,
         generator: Generator,
-        encoder_pass: Callable[[Extractor], AbstractContextManager[Any]] = nullcontext,
+        encoder_pass: EncoderPass = nullcontext,
     ) -> None:
         super().__init__()
         self.encoder, self.generator, self.encoder_pass = encoder, generator, encoder_pass

@@ -1,7 +1,13 @@
+from contextlib import nullcontext
+
 import making
 import torch
 
 from fewshot_film.adaptation import LearnedAdapter, NoAdaptation
+from fewshot_film.adaptation.learned import EncoderPass
+from fewshot_film.encoder import PrototypeMean
+from fewshot_film.generator import SharedGenerator
+from fewshot_film.modes import uncounted
 
 
 def test_it_is_the_generator_after_the_encoder() -> None:
@@ -27,3 +33,18 @@ def test_no_adaptation_gives_no_params() -> None:
     net = making.extractor()
     assert NoAdaptation()(making.labeled(2, 3, 2), 3, net) is None
     assert not NoAdaptation().state_dict()
+
+
+def test_the_encoder_s_pass_may_stay_out_of_the_statistics() -> None:
+    """Counted, the support set moves the running statistics; uncounted, it leaves them."""
+    support = making.labeled(2, 3, 2)
+    passes: tuple[tuple[EncoderPass, bool], ...] = ((nullcontext, True), (uncounted, False))
+    for encoder_pass, moves in passes:
+        extractor = making.extractor().train()
+        encoder = PrototypeMean(extractor.feature_dim(1, making.SIZE))
+        generator = SharedGenerator(encoder.embedding_dim, extractor.identity())
+        mean = extractor.sites()["block1"].norm.running_mean
+        assert mean is not None
+        before = mean.clone()
+        LearnedAdapter(encoder, generator, encoder_pass)(support, 3, extractor)
+        assert torch.equal(mean, before) != moves

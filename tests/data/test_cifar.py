@@ -5,9 +5,9 @@ import pickle
 import tarfile
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
+from official import CLASSES, cifar100, superclass
 
 from fewshot_film.data import cifar
 from fewshot_film.data.download import Archive, file_md5
@@ -21,41 +21,13 @@ needs_real = pytest.mark.skipif(
 )
 
 VAL, TEST = cifar.CIFAR_FS_VAL.split(), cifar.CIFAR_FS_TEST.split()
-NAMES = sorted([*VAL, *TEST, *(f"class_{i:02d}" for i in range(64))])
-
-
-def superclass(label: int) -> int:
-    return (7 * label) % 20
-
-
-def write(folder: Path, keys: type[bytes] | type[str] = bytes) -> Path:
-    """Two images a class in train and one in test; pixels tell class, channel, row and column."""
-    folder.mkdir(parents=True)
-
-    def key(text: str) -> bytes | str:
-        return text.encode() if keys is bytes else text
-
-    for part, copies in (("train", 2), ("test", 1)):
-        labels = np.tile(np.arange(100), copies)[::-1]
-        image = np.zeros((len(labels), 3, 32, 32), dtype=np.uint8)
-        image[:, 0] = labels[:, None, None]
-        image[:, 1] = np.arange(32)[:, None]
-        image[:, 2] = np.arange(32)
-        content = {
-            key("data"): image.reshape(len(labels), -1),
-            key("fine_labels"): labels.tolist(),
-            key("coarse_labels"): [superclass(c) for c in labels.tolist()],
-        }
-        (folder / part).write_bytes(pickle.dumps(content, 2))
-    (folder / "meta").write_bytes(pickle.dumps({key("fine_label_names"): list(map(key, NAMES))}, 2))
-    return folder
 
 
 def source(name: str, folder: Path) -> DataSource:
     """The named source, from an archive that lies in `folder`."""
     path = folder / "served.tar.gz"
     with tarfile.open(path, "w:gz") as file:
-        file.add(write(folder / "packed" / cifar.FOLDER), cifar.FOLDER)
+        file.add(cifar100(folder / "packed"), cifar.FOLDER)
     archive = Archive(cifar.ARCHIVE.name, (path.as_uri(),), file_md5(path))
     original = cifar.CIFAR_FS if name == "cifar-fs" else cifar.FC100
     divide = cifar.cifar_fs_split if name == "cifar-fs" else cifar.fc100_split
@@ -67,10 +39,10 @@ def test_the_archive_is_downloaded_and_divided(tmp_path: Path, name: str) -> Non
     some = source(name, tmp_path)
     parts = {split: some.load(tmp_path / "root", split) for split in SPLITS}
     assert {split: len(data.names) for split, data in parts.items()} == dict(some.classes)
-    assert sorted(n for data in parts.values() for n in data.names) == NAMES
+    assert sorted(n for data in parts.values() for n in data.names) == CLASSES
     for data in parts.values():
         assert set(torch.bincount(data.labels).tolist()) == {3}, "train and test pickle"
-        shown = [NAMES[pixel] for pixel in data.images[:, 0, 0, 0].tolist()]
+        shown = [CLASSES[pixel] for pixel in data.images[:, 0, 0, 0].tolist()]
         assert shown == [data.names[label] for label in data.labels.tolist()]
 
 
@@ -88,26 +60,26 @@ def test_cifar_fs_is_divided_by_name(tmp_path: Path) -> None:
 
 def test_fc100_is_divided_by_superclass(tmp_path: Path) -> None:
     data = source("fc100", tmp_path).load(tmp_path / "root", "val")
-    assert {superclass(NAMES.index(name)) for name in data.names} == {8, 11, 13, 16}
+    assert {superclass(CLASSES.index(name)) for name in data.names} == {8, 11, 13, 16}
     numbers = [n for part in cifar.FC100_SUPERCLASSES.values() for n in part]
     assert sorted(numbers) == list(range(20))
 
 
 def test_a_tree_pickled_with_text_keys_is_read(tmp_path: Path) -> None:
-    data = cifar.read_all(write(tmp_path / cifar.FOLDER, str))
-    assert list(data.names) == NAMES
+    data = cifar.read_all(cifar100(tmp_path, str))
+    assert list(data.names) == CLASSES
     assert data.images.shape == (300, 3, 32, 32)
 
 
 def test_other_files_are_named(tmp_path: Path) -> None:
-    folder = write(tmp_path / cifar.FOLDER)
+    folder = cifar100(tmp_path)
     (folder / "train").write_bytes(pickle.dumps({b"data": 0, b"labels": []}))
     with pytest.raises(UsageError, match=r"train is not of CIFAR-100, it lacks coarse_labels, fi"):
         cifar.CIFAR_FS.load(tmp_path, "val")
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    (write(tmp_path / cifar.FOLDER) / "meta").unlink()
+    (cifar100(tmp_path) / "meta").unlink()
     with pytest.raises(UsageError, match=r"cannot read the pickle .*meta"):
         cifar.CIFAR_FS.load(tmp_path, "val")
 

@@ -1,0 +1,119 @@
+"""How strongly the task steers each layer: `python experiments/gamma_beta_depth.py`.
+
+Source: Oreshkin et al., TADAM (2018), figure of the learned post-multipliers |gamma0| and |beta0|
+by depth. The run is the full row of `tadam_ablation`; it is trained if it is not there.
+What to compare: in the paper |gamma0| grows with depth and peaks at the last convolution of every
+block, and |beta0| is appreciable in the last layers only.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tyro
+from recipe import RESULTS, shortened
+from tadam_ablation import NARROW, PUBLISHED, Choices, ablation
+
+from fewshot_film.adaptation import LearnedAdapter
+from fewshot_film.errors import FewShotError
+from fewshot_film.files import write_atomic
+from fewshot_film.generator import PerSiteGenerator
+from fewshot_film.run import Run, load
+from fewshot_film.tables import table
+from fewshot_film.training import fit
+
+ROW = "alpha-at-tc"
+
+Strengths = dict[str, dict[str, float]]
+
+
+def main(choices: Choices) -> int:
+    try:
+        out = measure(choices)
+    except FewShotError as error:
+        print(f"gamma_beta_depth: {error}", file=sys.stderr)
+        return error.exit_code
+    print(f"\n{(out / 'table.md').read_text()}\nresults: {out}")
+    return 0
+
+
+def measure(choices: Choices) -> Path:
+    """Every seed's run -> its multipliers, as JSON, table and figure."""
+    name = "tadam_ablation_published" if choices.published else "tadam_ablation"
+    recipe = ablation(name, PUBLISHED if choices.published else NARROW, choices.alphas[0])
+    runs, out = choices.runs / name, RESULTS / "gamma_beta_depth"
+    if choices.quick:
+        recipe, runs = shortened(recipe), choices.runs / "quick" / name
+        out = choices.runs / "quick" / "gamma_beta_depth" / "results"
+    config = next(row.config for row in recipe.rows if row.name == ROW)
+    found = []
+    for seed in choices.seeds:
+        run = fit(
+            replace(config, seed=seed),
+            runs / f"{ROW}-{seed}",
+            device=choices.device,
+            root=choices.data_root,
+            resume=True,
+        )
+        found.append(about(run))
+    out.mkdir(parents=True, exist_ok=True)
+    strengths = [run["strengths"] for run in found]
+    content = {"config": asdict(config), "runs": found}
+    write_atomic(out / "strengths.json", (json.dumps(content, indent=1) + "\n").encode())
+    write_atomic(out / "table.md", (summary(strengths) + "\n").encode())
+    write_atomic(out / "figure.png", figure(strengths))
+    return out
+
+
+def about(run: Run) -> dict[str, Any]:
+    """A run's multipliers, and where they come from."""
+    adapter = load(run.path, "cpu").features.adapter
+    assert isinstance(adapter, LearnedAdapter)
+    assert isinstance(adapter.generator, PerSiteGenerator)
+    return {
+        "seed": run.config().seed,
+        "strengths": adapter.generator.strengths(),
+        "trained": run.environments(),
+    }
+
+
+def summary(runs: list[Strengths]) -> str:
+    """A row for each site: the mean over seeds, and each seed's value."""
+    rows = [["site", "gamma0", "by seed", "beta0", "by seed"]]
+    for site in runs[0]:
+        cells = [site]
+        for name in ("gamma", "beta"):
+            values = [run[site][name] for run in runs]
+            cells += [f"{np.mean(values):.3f}", ", ".join(f"{v:.3f}" for v in values)]
+        rows.append(cells)
+    return table(rows)
+
+
+def figure(runs: list[Strengths]) -> bytes:
+    """|gamma0| and |beta0| by depth, a line for each seed and their mean."""
+    from matplotlib.figure import Figure
+
+    drawn = Figure(figsize=(10.0, 3.8), layout="constrained", dpi=110)
+    for axis, name in zip(drawn.subplots(1, 2), ("gamma", "beta"), strict=True):
+        values = np.array([[site[name] for site in run.values()] for run in runs])
+        depth = np.arange(1, values.shape[1] + 1)
+        axis.plot(depth, values.T, color="0.7", lw=0.8)
+        axis.plot(depth, values.mean(0), "o-", color="C0")
+        for end in range(3, len(depth) + 1, 3):
+            axis.axvline(end, color="0.85", lw=6, zorder=0)
+        axis.set(xlabel="convolution (shaded: the last of a block)", ylabel=f"|{name}0|")
+        axis.set_xticks(depth)
+        axis.set_ylim(bottom=0)
+    buffer = io.BytesIO()
+    drawn.savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+if __name__ == "__main__":
+    sys.exit(main(tyro.cli(Choices, description=__doc__)))

@@ -1,0 +1,177 @@
+"""Every recipe runs from end to end, goes on where it was, and never mixes or leaks figures."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import official
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "experiments"))
+import cifar_fs_protonet  # noqa: E402
+import fc100_protonet  # noqa: E402
+import omniglot_protonet  # noqa: E402
+import recipe  # noqa: E402
+import rows  # noqa: E402
+from recipe import Options, Recipe  # noqa: E402
+from tadam_ablation import NARROW, PUBLISHED, ablation  # noqa: E402
+
+pytestmark = pytest.mark.slow
+
+RECIPES = {
+    "omniglot_protonet": omniglot_protonet.RECIPE,
+    "cifar_fs_protonet": cifar_fs_protonet.RECIPE,
+    "fc100_protonet": fc100_protonet.RECIPE,
+    "tadam_ablation": ablation("tadam_ablation", NARROW),
+    "tadam_ablation_published": ablation("tadam_ablation_published", PUBLISHED),
+}
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Omniglot and CIFAR-100 with as many images a class as a quick run asks for."""
+    root = tmp_path_factory.mktemp("official")
+    official.cifar100(root, train=5, test=1)
+    official.omniglot(root, drawers=6)
+    return root
+
+
+@pytest.fixture
+def options(data: Path, tmp_path: Path) -> Options:
+    return Options(device="cpu", data_root=data, runs=tmp_path / "runs", quick=True)
+
+
+def results(options: Options, name: str) -> Path:
+    return options.runs / "quick" / name / "results"
+
+
+def committed() -> dict[Path, float]:
+    return {path: path.stat().st_mtime for path in (ROOT / "results").rglob("*")}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_quick_run_writes_every_row(
+    name: str, options: Options, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, made = committed(), RECIPES[name]
+    assert recipe.run_recipe(made, options) == 0
+    out, printed = results(options, name), capsys.readouterr().out
+    assert (out / "table.md").read_text().strip() in printed
+    assert (out / "figure.png").read_bytes().startswith(b"\x89PNG")
+    for row in recipe.shortened(made).rows:
+        for tasks in row.tests:
+            assert_whole(out, row.name, str(tasks))
+    assert "2-way" in printed
+    assert "inductive" in printed
+    assert committed() == before, "quick figures never land in results/"
+
+
+def assert_whole(out: Path, row: str, test: str) -> None:
+    """The JSON has the keys of `evaluate --json`, and its means are those of its episodes."""
+    content = json.loads((out / f"{row}-{test}.json").read_text())
+    wanted = {"row", "accuracy", "ci95", "episodes", "protocol", "environment", "config", "seeds"}
+    assert wanted <= content.keys()
+    (seed,) = content["seeds"]
+    assert {"seed", "accuracy", "ci95", "validation_accuracy", "training_seconds"} <= seed.keys()
+    assert seed["trained"][0]["commit"]
+    found = rows.read(out, row, test)
+    assert found is not None
+    assert found.accuracies.shape == (1, content["episodes"])
+    assert found.accuracies.mean() == pytest.approx(content["accuracy"])
+    assert content["protocol"]["trained_shot"] == content["protocol"]["shot"]
+
+
+@pytest.mark.parametrize("name", ["cifar_fs_protonet", "gamma_beta_depth"])
+def test_the_command_a_person_types(name: str, options: Options) -> None:
+    words = ["--quick", "--device", "cpu", "--data-root", str(options.data_root)]
+    done = subprocess.run(
+        [sys.executable, ROOT / f"experiments/{name}.py", *words, "--runs", options.runs],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f"results: {results(options, name)}" in done.stdout
+
+
+def test_what_is_finished_is_not_trained_again(options: Options) -> None:
+    made = RECIPES["cifar_fs_protonet"]
+    assert recipe.run_recipe(made, options) == 0
+    run = options.runs / "quick/cifar_fs_protonet/one-shot-0/best.safetensors"
+    file = results(options, "cifar_fs_protonet") / "one-shot-2w1s.json"
+    weights, text = run.stat().st_mtime_ns, file.read_text()
+    assert recipe.run_recipe(made, options) == 0
+    assert run.stat().st_mtime_ns == weights
+    assert file.read_text() == text
+
+
+def test_seeds_are_added_in_any_order(options: Options) -> None:
+    made = RECIPES["cifar_fs_protonet"]
+    only = replace(options, rows=("five-shot",))
+    for seed in (2, 0):
+        assert recipe.run_recipe(made, replace(only, seeds=(seed,))) == 0
+    found = rows.read(results(options, "cifar_fs_protonet"), "five-shot", "2w5s")
+    assert found is not None
+    assert found.seeds == [0, 2]
+    seeds = [seed["accuracy"] for seed in found.content["seeds"]]
+    assert found.accuracies.mean(1).tolist() == pytest.approx(seeds)
+    assert found.content["accuracy"] == pytest.approx(np.mean(seeds))
+
+
+def changed(made: Recipe, **fields: Any) -> Recipe:
+    first, *others = made.rows
+    config = replace(first.config, **fields)
+    return replace(made, rows=(replace(first, config=config), *others))
+
+
+def test_figures_of_two_configs_are_not_mixed(
+    options: Options, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = RECIPES["cifar_fs_protonet"]
+    assert recipe.run_recipe(made, options) == 0
+    before = (results(options, "cifar_fs_protonet") / "one-shot-2w1s.json").read_text()
+    capsys.readouterr()
+    assert recipe.run_recipe(changed(made, learning_rate=0.5), options) == 2
+    line = capsys.readouterr().err
+    assert "one-shot-2w1s.json is of learning_rate = 0.004" in line
+    assert "this recipe has learning_rate = 0.5" in line
+    assert (results(options, "cifar_fs_protonet") / "one-shot-2w1s.json").read_text() == before
+
+
+def test_a_row_that_is_not_there(options: Options, capsys: pytest.CaptureFixture[str]) -> None:
+    assert recipe.run_recipe(RECIPES["tadam_ablation"], replace(options, rows=("beta",))) == 2
+    line = capsys.readouterr().err.strip()
+    assert line.startswith("tadam_ablation: --rows beta: tadam_ablation has the rows plain, alpha,")
+
+
+def test_missing_data_are_one_line(
+    options: Options,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("http_proxy", "https_proxy"):  # a proxy that nobody listens at
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    empty = replace(options, data_root=tmp_path / "empty")
+    assert recipe.run_recipe(RECIPES["cifar_fs_protonet"], empty) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    line = next(line for line in lines if line.startswith("cifar_fs_protonet: "))
+    assert "cifar-100-python" in line
+    assert "--data-root" in line
+    assert not any("Traceback" in line for line in lines)
+
+
+def test_differences_are_paired_by_hand() -> None:
+    """Two rows, two seeds in common, three episodes."""
+    content: dict[str, Any] = {"test": "5w1s", "seeds": [{"seed": 0}, {"seed": 1}]}
+    base = rows.Result({**content, "row": "a"}, np.array([[0.2, 0.4, 0.6], [0.4, 0.4, 0.4]]))
+    other = rows.Result({**content, "row": "b"}, np.array([[0.3, 0.5, 0.7], [0.5, 0.7, 0.3]]))
+    differences = np.array([0.1, 0.2, 0.0])
+    interval = 196 * differences.std(ddof=1) / 3**0.5
+    text = rows.difference(other, [base, other], "a")
+    assert text.startswith(f"+10.00 ± {interval:.2f} (p = ")
+    assert rows.difference(base, [base, other], "a") == ""
