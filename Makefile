@@ -23,10 +23,14 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# what results/ holds; Omniglot is downloaded at first use, or lies under FEWSHOT_FILM_DATA
+# what results/ holds; data sets are downloaded at first use, or lie under FEWSHOT_FILM_DATA
 results: $(STAMP)
 	$(BIN)/python experiments/quickstart.py --seeds 0 1 2 --device cpu --results results/quickstart
-	$(BIN)/python experiments/omniglot.py
+	$(BIN)/python experiments/omniglot_protonet.py
+	$(BIN)/python experiments/cifar_fs_protonet.py --seeds 0 1 2
+	$(BIN)/python experiments/fc100_protonet.py --seeds 0 1 2
+	$(BIN)/python experiments/tadam_ablation.py --seeds 0 1 2
+	$(BIN)/python experiments/gamma_beta_depth.py --seeds 0 1 2
 	$(BIN)/python benchmarks/step.py
 
 # torch is asked for by its exact version first: a range takes a CUDA build of gigabytes

@@ -1,4 +1,15 @@
-"""CIFAR-FS, prototypical network with Conv-4: `python experiments/cifar_fs_protonet.py`."""
+"""CIFAR-FS, prototypical network with Conv-4: `python experiments/cifar_fs_protonet.py`.
+
+Source: the row "prototypical networks, Conv-4" that Lee et al., Meta-learning with differentiable
+convex optimization (2019), quote for CIFAR-FS.
+Protocol: the split of Bertinetto et al., 32x32, 5-way, 1,000 episodes with 15 queries a class on
+test classes, inductive, train shot = test shot.
+
+What differs from the source, and why: 10-way tasks, flips and padded crops, AdamW with weight decay
+0.05 and a cosine, a learned metric scale, convolutions in bfloat16. It was chosen on validation
+classes, in trainings half as long: weight decay 0.05 over 0 and 0.4, learning rate 4e-3 over 2e-3
+(8e-3 was as good).
+"""
 
 from __future__ import annotations
 
@@ -21,8 +32,9 @@ FIVE_SHOT = replace(
     validate_every=1000,
     precision="bfloat16",
 )
+ONE_SHOT = replace(FIVE_SHOT, shot=1, query=8, steps=14_000)
 ROWS = (
-    Row("one-shot", replace(FIVE_SHOT, shot=1), (Tasks(5, 1),)),
+    Row("one-shot", ONE_SHOT, (Tasks(5, 1),)),
     Row("five-shot", FIVE_SHOT, (Tasks(5, 5),)),
 )
 RECIPE = Recipe("cifar_fs_protonet", ROWS)
