@@ -32,7 +32,7 @@ FIVE_SHOT = replace(
     validate_every=1000,
     precision="bfloat16",
 )
-ONE_SHOT = replace(FIVE_SHOT, shot=1, query=8, steps=14_000)
+ONE_SHOT = replace(FIVE_SHOT, shot=1, query=8)
 ROWS = (
     Row("one-shot", ONE_SHOT, (Tasks(5, 1),)),
     Row("five-shot", FIVE_SHOT, (Tasks(5, 5),)),

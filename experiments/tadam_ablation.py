@@ -65,7 +65,7 @@ NARROW = replace(
     PUBLISHED,
     width=16,
     max_pools=4,
-    steps=2500,
+    steps=2000,
     optimizer="adamw",
     schedule="cosine",
     learning_rate=4e-3,

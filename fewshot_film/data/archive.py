@@ -24,8 +24,19 @@ def obtain(archive: Archive, folder: Path) -> Path:
         return folder
     with lock(folder):
         if not folder.is_dir():
-            extract(fetch(archive.urls, folder.parent / archive.name, archive.md5), folder)
+            extract(_fetched(archive, folder), folder)
     return folder
+
+
+def _fetched(archive: Archive, folder: Path) -> Path:
+    """The archive beside the folder, or an error that says what may lie there instead."""
+    try:
+        return fetch(archive.urls, folder.parent / archive.name, archive.md5)
+    except UsageError as error:
+        raise UsageError(
+            f"{error}, or have its content as the folder {folder}; --data-root or "
+            "FEWSHOT_FILM_DATA names another place for all data sets"
+        ) from error
 
 
 def extract(archive: Path, folder: Path) -> None:

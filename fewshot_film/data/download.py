@@ -46,8 +46,7 @@ def fetch(urls: Sequence[str], path: Path, md5: str, timeout: float = 30.0) -> P
             problems.append(f"{url}: {problem}")
     raise UsageError(
         f"could not download {path.name} (expected MD5 {md5}) from any of {len(urls)} addresses "
-        f"[{'; '.join(problems)}]; get the file by other means and place it as {path}, or unpack "
-        "it beside that; --data-root or FEWSHOT_FILM_DATA names another place for all data sets"
+        f"[{'; '.join(problems)}]; get the file by other means and place it as {path}"
     )
 
 
