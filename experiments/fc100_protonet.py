@@ -1,4 +1,14 @@
-"""FC100, prototypical network with Conv-4: `python experiments/fc100_protonet.py`."""
+"""FC100, prototypical network with Conv-4: `python experiments/fc100_protonet.py`.
+
+Source: the row "prototypical networks, Conv-4" that Lee et al., Meta-learning with differentiable
+convex optimization (2019), quote for FC100.
+Protocol: the split of TADAM's file, by superclass, 32x32, 5-way, 1,000 episodes with 15 queries a
+class on test classes, inductive, train shot = test shot.
+
+What differs from the source, and why: as in `cifar_fs_protonet`, with fewer steps, since 60 classes
+of few superclasses are learned by heart sooner. On validation classes weight decay 0.05 and 0.4
+were as good as one another.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +31,9 @@ FIVE_SHOT = replace(
     validate_every=1000,
     precision="bfloat16",
 )
+ONE_SHOT = replace(FIVE_SHOT, shot=1, query=8)
 ROWS = (
-    Row("one-shot", replace(FIVE_SHOT, shot=1), (Tasks(5, 1),)),
+    Row("one-shot", ONE_SHOT, (Tasks(5, 1),)),
     Row("five-shot", FIVE_SHOT, (Tasks(5, 5),)),
 )
 RECIPE = Recipe("fc100_protonet", ROWS)
