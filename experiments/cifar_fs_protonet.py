@@ -7,8 +7,8 @@ test classes, inductive, train shot = test shot.
 
 What differs from the source, and why: 10-way tasks, flips and padded crops, AdamW with weight decay
 0.05 and a cosine, a learned metric scale, convolutions in bfloat16. It was chosen on validation
-classes, in trainings half as long: weight decay 0.05 over 0 and 0.4, learning rate 4e-3 over 2e-3
-(8e-3 was as good).
+classes, in trainings half as long that were not kept: weight decay 0.05 over 0 and 0.4, learning
+rate 4e-3 over 2e-3 (8e-3 was as good).
 """
 
 from __future__ import annotations

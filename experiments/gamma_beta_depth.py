@@ -17,11 +17,10 @@ from typing import Any
 
 import numpy as np
 import tyro
-from recipe import RESULTS, shortened
-from tadam_ablation import NARROW, PUBLISHED, Choices, ablation
+from recipe import ended, shortened
+from tadam_ablation import Choices, chosen_recipe
 
 from fewshot_film.adaptation import LearnedAdapter
-from fewshot_film.errors import FewShotError
 from fewshot_film.files import write_atomic
 from fewshot_film.generator import PerSiteGenerator
 from fewshot_film.run import Run, load
@@ -34,33 +33,20 @@ Strengths = dict[str, dict[str, float]]
 
 
 def main(choices: Choices) -> int:
-    try:
-        out = measure(choices)
-    except FewShotError as error:
-        print(f"gamma_beta_depth: {error}", file=sys.stderr)
-        return error.exit_code
-    print(f"\n{(out / 'table.md').read_text()}\nresults: {out}")
-    return 0
+    return ended("gamma_beta_depth", lambda: measure(choices))
 
 
 def measure(choices: Choices) -> Path:
     """Every seed's run -> its multipliers, as JSON, table and figure."""
-    name = "tadam_ablation_published" if choices.published else "tadam_ablation"
-    recipe = ablation(name, PUBLISHED if choices.published else NARROW, choices.alphas[0])
-    runs, out = choices.runs / name, RESULTS / "gamma_beta_depth"
-    if choices.quick:
-        recipe, runs = shortened(recipe), choices.runs / "quick" / name
-        out = choices.runs / "quick" / "gamma_beta_depth" / "results"
+    recipe = chosen_recipe(choices)
+    recipe = shortened(recipe) if choices.quick else recipe
+    out = choices.results_of(recipe.name.replace("tadam_ablation", "gamma_beta_depth"))
     config = next(row.config for row in recipe.rows if row.name == ROW)
+    folder = choices.runs_of(recipe.name)
     found = []
     for seed in choices.seeds:
-        run = fit(
-            replace(config, seed=seed),
-            runs / f"{ROW}-{seed}",
-            device=choices.device,
-            root=choices.data_root,
-            resume=True,
-        )
+        one = replace(config, seed=seed)
+        run = fit(one, folder / f"{ROW}-{seed}", resume=True, **choices.place())
         found.append(about(run))
     out.mkdir(parents=True, exist_ok=True)
     strengths = [run["strengths"] for run in found]

@@ -7,18 +7,23 @@ row and test, the accuracies of its episodes beside it, a table and a figure of 
 
 from __future__ import annotations
 
+import json
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import rows
+import show
+from filelock import FileLock
 
 from fewshot_film.config import Config
 from fewshot_film.errors import FewShotError, UsageError
 from fewshot_film.files import write_atomic
 from fewshot_film.report import evaluate_run
-from fewshot_film.training import fit
+from fewshot_film.training import Interrupted, fit
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
 
@@ -38,20 +43,20 @@ class Tasks:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a table: how to train, and what to test."""
+    """One line of a table: how to train, what to test, and the row that it is compared with."""
 
     name: str
     config: Config
     tests: tuple[Tasks, ...]
+    compared_with: str | None = None
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """The rows that answer one question; differences are to the row called `baseline`."""
+    """The rows that answer one question."""
 
     name: str
     rows: tuple[Row, ...]
-    baseline: str | None = None
 
 
 @dataclass(frozen=True)
@@ -71,32 +76,54 @@ class Options:
     quick: bool = False
     """A few steps of narrow networks, to see that everything runs; nothing goes to results/."""
 
+    def place(self) -> dict[str, Any]:
+        """Where to compute and where data are, as `fit` and `evaluate_run` take them."""
+        return {"device": self.device, "root": self.data_root}
+
+    def runs_of(self, name: str) -> Path:
+        """The run folders of a recipe; a quick run is never taken for a real one."""
+        return self.runs / "quick" / name if self.quick else self.runs / name
+
+    def results_of(self, name: str) -> Path:
+        """Where a recipe's figures go."""
+        return self.runs_of(name) / "results" if self.quick else RESULTS / name
+
 
 def run_recipe(recipe: Recipe, options: Options) -> int:
-    """Train, test and write -> an exit code; an error a person can act on is one line."""
+    """Train, test and write -> an exit code."""
+    return ended(recipe.name, lambda: run_rows(recipe, options))
+
+
+def ended(name: str, work: Callable[[], Path]) -> int:
+    """Do `work` and show its table; what a person can act on is one line and an exit code."""
+    start = time.perf_counter()
     try:
-        out = _run(recipe, options)
+        out = work()
+    except (Interrupted, KeyboardInterrupt):
+        print(f"{name}: stopped; the same command goes on from here", file=sys.stderr)
+        return 130
     except FewShotError as error:
-        print(f"{recipe.name}: {error}", file=sys.stderr)
+        print(f"{name}: {error}", file=sys.stderr)
         return error.exit_code
     print(f"\n{(out / 'table.md').read_text()}\nresults: {out}")
+    print(f"this sitting took {(time.perf_counter() - start) / 60:.1f} minutes")
     return 0
 
 
-def _run(recipe: Recipe, options: Options) -> Path:
-    runs, out = options.runs / recipe.name, RESULTS / recipe.name
-    if options.quick:  # never to be mistaken for, or resumed as, the real ones
-        recipe, runs = shortened(recipe), options.runs / "quick" / recipe.name
-        out = runs / "results"
+def run_rows(recipe: Recipe, options: Options) -> Path:
+    """Train and test the rows that were asked for -> the folder of their results."""
+    if not options.seeds:
+        raise UsageError("--seeds is empty; pass at least one")
+    recipe = shortened(recipe) if options.quick else recipe
+    out = options.results_of(recipe.name)
     chosen = chosen_rows(recipe, options.rows)
-    for row in chosen:
-        for test in row.tests:
-            rows.check_same_config(out, row.name, str(test), row.config)
+    for row in recipe.rows:
+        for tasks in row.tests:
+            rows.check_same(out, row.name, str(tasks), row.config, asdict(tasks))
     out.mkdir(parents=True, exist_ok=True)
     for seed in options.seeds:
         for row in chosen:
-            _run_row(row, seed, options, runs, out)
-            write_tables(recipe, out)
+            _run_row(recipe, row, seed, options)
     return out
 
 
@@ -109,23 +136,36 @@ def chosen_rows(recipe: Recipe, names: tuple[str, ...]) -> list[Row]:
     return [row for row in recipe.rows if row.name in (names or known)]
 
 
-def _run_row(row: Row, seed: int, options: Options, runs: Path, out: Path) -> None:
+def _run_row(recipe: Recipe, row: Row, seed: int, options: Options) -> None:
     print(f"\n{row.name}, seed {seed}", flush=True)
+    out, folder = options.results_of(recipe.name), options.runs_of(recipe.name)
     config = replace(row.config, seed=seed)
-    place: dict[str, Any] = {"device": options.device, "root": options.data_root}
-    run = fit(config, runs / f"{row.name}-{seed}", resume=True, **place)
-    for test in row.tests:
-        report = evaluate_run(run.path, **asdict(test), progress=True, **place)
+    run = fit(config, folder / f"{row.name}-{seed}", resume=True, **options.place())
+    for tasks in row.tests:
+        if rows.is_tested(out, row.name, str(tasks), run):
+            continue
+        report = evaluate_run(run.path, **asdict(tasks), progress=True, **options.place())
         print(f"{100 * report.evaluation.accuracy:.2f} % on {report.protocol}", flush=True)
-        rows.add(out, row.name, str(test), report, run)
+        with FileLock(folder / ".results.lock"):  # another process may run other rows
+            rows.add(out, row.name, str(tasks), report, run)
+            write_tables(recipe, out)
 
 
 def write_tables(recipe: Recipe, out: Path) -> None:
-    """table.md and figure.png of all rows that have results."""
-    pairs = [(row.name, str(test)) for row in recipe.rows for test in row.tests]
-    found = [result for row, test in pairs if (result := rows.read(out, row, test))]
-    write_atomic(out / "table.md", (rows.summary(found, recipe.baseline) + "\n").encode())
-    write_atomic(out / "figure.png", rows.figure(found))
+    """table.md, figure.png and differences.json of all rows that have results."""
+    found, differences = [], {}
+    for row in recipe.rows:
+        for tasks in row.tests:
+            result = rows.read(out, row.name, str(tasks))
+            base = row.compared_with and rows.read(out, row.compared_with, str(tasks))
+            found += [result] if result else []
+            if result and base and (change := rows.difference(result, base)):
+                differences[result.name] = change
+    write_atomic(out / "table.md", (show.summary(found, differences) + "\n").encode())
+    write_atomic(out / "figure.png", show.figure(found))
+    if differences:
+        named = [{"row": row, "test": test, **d} for (row, test), d in differences.items()]
+        write_atomic(out / "differences.json", (json.dumps(named, indent=1) + "\n").encode())
 
 
 def shortened(recipe: Recipe) -> Recipe:

@@ -9,8 +9,8 @@ differences are paired episode by episode, on the mean over seeds.
 The default rows have a narrow ResNet-12 (16 channels where the paper has 64), a short schedule and
 AdamW, which validated better in it than SGD, for two CPU cores: they answer which part helps, not
 how far it goes. --published has the paper's network, optimizer and schedule, for a GPU, and writes
-to another folder; each of its rows has 10,000 steps, where the paper doubles those of the rows
-without co-training.
+to another folder. There, as in the paper, rows without co-training have twice the steps; here all
+have as many on tasks.
 
 Where paper and code disagree, a field of Config decides; the default here follows
 - max_pools: four (paper), three (code: --published);
@@ -31,10 +31,11 @@ import sys
 from dataclasses import dataclass, replace
 
 import tyro
-from recipe import Options, Recipe, Row, Tasks, run_recipe
+from recipe import Options, Recipe, Row, Tasks, ended, run_rows
 
 import fewshot_film as ff
 from fewshot_film.config import Config
+from fewshot_film.errors import UsageError
 from fewshot_film.selection import choose_by_validation
 
 PUBLISHED = replace(
@@ -82,26 +83,39 @@ class Choices(Options):
     """Where and how much to run, and how large."""
 
     published: bool = False
-    """The paper's network and schedule, for a GPU."""
+    """The paper's network, optimizer and schedule, for a GPU."""
     alphas: tuple[float, ...] = (ALPHA,)
-    """Fixed metric scales to choose from, by the validation accuracy of one training of each."""
+    """Fixed metric scales: of several, the one whose training validates best is taken."""
 
 
-def ablation(name: str, base: Config, alpha_value: float = ALPHA) -> Recipe:
-    """The five rows of the table: each adds a part to an earlier one."""
+def chosen_recipe(choices: Choices) -> Recipe:
+    """The rows that were asked for, once alpha is chosen."""
+    if not choices.alphas:
+        raise UsageError("--alphas is empty; pass at least one")
+    if choices.published:
+        name, longer = "tadam_ablation_published", replace(PUBLISHED, steps=2 * PUBLISHED.steps)
+        return ablation(name, longer, PUBLISHED.steps, chosen_alpha(name, longer, choices))
+    name = "tadam_ablation"
+    return ablation(name, NARROW, NARROW.steps, chosen_alpha(name, NARROW, choices))
+
+
+def ablation(name: str, base: Config, at_steps: int, alpha_value: float = ALPHA) -> Recipe:
+    """The five rows of the table, each compared with the one that it adds a part to.
+
+    Rows with co-training have `at_steps` steps, the others those of `base`.
+    """
     alpha = replace(base, metric_scale_start=alpha_value)
-    auxiliary = replace(alpha, auxiliary="addition")
+    at = replace(alpha, auxiliary="addition", steps=at_steps)
     tests = (Tasks(5, base.shot, query=20),)
     return Recipe(
         name,
         (
             Row("plain", base, tests),
-            Row("alpha", alpha, tests),
-            Row("alpha-at", auxiliary, tests),
-            Row("alpha-tc", replace(alpha, conditioning="film"), tests),
-            Row("alpha-at-tc", replace(auxiliary, conditioning="film"), tests),
+            Row("alpha", alpha, tests, "plain"),
+            Row("alpha-at", at, tests, "alpha"),
+            Row("alpha-tc", replace(alpha, conditioning="film"), tests, "alpha"),
+            Row("alpha-at-tc", replace(at, conditioning="film"), tests, "alpha-at"),
         ),
-        baseline="alpha",
     )
 
 
@@ -109,21 +123,16 @@ def chosen_alpha(name: str, base: Config, choices: Choices) -> float:
     """The one of `alphas` that validates best, without co-training or conditioning."""
     if len(choices.alphas) == 1 or choices.quick:
         return choices.alphas[0]
-    candidates = {
-        f"alpha-{value}": replace(base, metric_scale_start=value) for value in choices.alphas
-    }
-    run = choose_by_validation(
-        candidates, choices.runs / name / "alphas", device=choices.device, root=choices.data_root
-    )
-    print(f"chosen on validation classes: {run.path.name}")
-    return run.config().metric_scale_start or ALPHA
+    trained = {value: replace(base, metric_scale_start=value) for value in choices.alphas}
+    candidates = {f"alpha-{value}": config for value, config in trained.items()}
+    out = choices.runs_of(name) / "alphas"
+    best = choose_by_validation(candidates, out, **choices.place())
+    print(f"chosen on validation classes: {best.path.name}", flush=True)
+    return next(value for value in choices.alphas if best.path.name == f"alpha-{value}")
 
 
 def main(choices: Choices) -> int:
-    name, base = ("tadam_ablation", NARROW)
-    if choices.published:
-        name, base = ("tadam_ablation_published", PUBLISHED)
-    return run_recipe(ablation(name, base, chosen_alpha(name, base, choices)), choices)
+    return ended("tadam_ablation", lambda: run_rows(chosen_recipe(choices), choices))
 
 
 if __name__ == "__main__":

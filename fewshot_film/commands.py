@@ -16,7 +16,14 @@ from fewshot_film.experiment import train
 from fewshot_film.files import write_atomic
 from fewshot_film.pictures import can_draw, comparison_bars
 from fewshot_film.report import Protocol, Report, evaluate_run, load_as
-from fewshot_film.tables import comparison_json, difference_table, group_table, percent, table
+from fewshot_film.tables import (
+    comparison_json,
+    difference_table,
+    group_table,
+    percent,
+    protocol_lines,
+    table,
+)
 
 
 @dataclass(frozen=True)
@@ -156,7 +163,7 @@ class Compare:
         for run in self.runs:
             load_as(run, "cpu")  # all are whole before the first one takes its time
         reports = [self.on.report(run, like=self.runs[0]) for run in self.runs]
-        print(reports[0].protocol)
+        print("\n".join(protocol_lines(reports)))
         print(group_table(reports))
         print()
         print(difference_table(reports))

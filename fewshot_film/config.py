@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -109,15 +110,14 @@ class Config:
             _check_kind(name, getattr(self, name), kind)
         check_counts(way=self.way, test_way=self.test_way)
         check_counts(**{name: getattr(self, name) for name in _COUNTS})
-        if not self.learning_rate > 0:
-            raise UsageError(f"--learning-rate is {self.learning_rate}; it must be above 0")
         for name in ("weight_decay", "multiplier_decay", "attribute_weight", "seed"):
             if not getattr(self, name) >= 0:
                 raise UsageError(f"--{name.replace('_', '-')} is negative; pass 0 or more")
-        for name in ("pixel_scale", "metric_scale_start", "clip_norm"):
+        for name in ("learning_rate", "pixel_scale", "metric_scale_start", "clip_norm"):
             value = getattr(self, name)
-            if value is not None and not value > 0:
+            if value is not None and not (value > 0 and math.isfinite(value)):
                 raise UsageError(f"--{name.replace('_', '-')} is {value}; it must be above 0")
+        self._check_used()
         if self.size < SMALLEST:
             raise UsageError(
                 f"--size is {self.size}; the extractors halve images four times, pass {SMALLEST} "
@@ -125,6 +125,17 @@ class Config:
             )
         if self.channels not in (1, 3):
             raise UsageError(f"--channels is {self.channels}; pass 1 (grey) or 3 (colour)")
+
+    def _check_used(self) -> None:
+        """What would silently do nothing is refused."""
+        if self.max_pools != 4 and self.extractor != "resnet12":
+            raise UsageError(
+                f"--max-pools is of resnet12, --extractor is {self.extractor}; leave it out"
+            )
+        if self.encoder_pass == "uncounted" and self.encoder != "prototype-mean":
+            raise UsageError(
+                f"--encoder-pass is of prototype-mean, --encoder is {self.encoder}; leave it out"
+            )
 
 
 _COUNTS = (

@@ -8,7 +8,17 @@ from fewshot_film.errors import UsageError
 
 
 def choose_device(name: str) -> torch.device:
-    """auto -> the first CUDA device if there is one, else the CPU; or the device named."""
+    """auto -> the first CUDA device if there is one, else the CPU; or the device named.
+
+    On CUDA, float32 is made to mean float32: torch's convolutions would take TF32 unasked.
+    """
+    device = _device(name)
+    if device.type == "cuda":
+        torch.backends.cudnn.allow_tf32 = False
+    return device
+
+
+def _device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     kind, _, index = name.partition(":")

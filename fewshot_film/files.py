@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -17,7 +18,7 @@ from fewshot_film.errors import FewShotError, UsageError
 
 def write_atomic(path: Path, content: bytes) -> None:
     """Write beside `path`, flush, then rename: a reader sees the old file or the new one."""
-    part = path.with_name(f".{path.name}.part")
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with part.open("wb") as file:
             file.write(content)
@@ -31,6 +32,11 @@ def write_atomic(path: Path, content: bytes) -> None:
             f"cannot write {path}: {error.strerror}; make room or choose another place "
             "(what was saved before is intact)"
         ) from error
+
+
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of a file's content."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:

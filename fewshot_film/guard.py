@@ -11,15 +11,15 @@ from fewshot_film.errors import FewShotError, UsageError
 from fewshot_film.run import Run
 
 
-def trained_on(run: Run, names: Iterable[str]) -> list[str]:
-    """The classes among `names` that a run was trained on."""
-    return sorted(run.classes("train").intersection(names))
+def known_classes(run: Run, names: Iterable[str]) -> list[str]:
+    """The classes among `names` that a run was trained on or chosen by."""
+    return sorted(run.classes().intersection(names))
 
 
 def check_unseen(run: Run, dataset: str, names: Iterable[str]) -> None:
     """A test is of classes that the run has not learned from or been chosen by."""
     asked = set(names)
-    seen = sorted(asked & (run.classes("train") | run.classes("val")))
+    seen = known_classes(run, asked)
     if seen:
         raise UsageError(
             f"{run.path} was trained or validated on {len(seen)} of the {len(asked)} test classes "

@@ -30,6 +30,7 @@ class Log:
     def __post_init__(self) -> None:
         self.pending: list[torch.Tensor] = []
         self.since = time.perf_counter()
+        self.start = self.since - self.run.seconds()  # earlier sittings count
 
     def add(self, learner: Learner, outcome: Outcome, bar: tqdm[Any], now: bool) -> None:
         """Take note of a step; a loss that is not a number stops the run at its step."""
@@ -42,14 +43,21 @@ class Log:
         values = torch.stack(self.pending).double().cpu()
         self._check(values[:, 0], learner.step - len(values))
         loss, accuracy = float(values[:, 0].mean()), float(values[:, 1].nanmean())
-        speed = len(values) * self.config.tasks / (time.perf_counter() - self.since)
+        now = time.perf_counter()
+        speed = len(values) * self.config.tasks / (now - self.since)
         record = {"loss": loss, "episodes_per_second": float(f"{speed:.4g}")}
+        record["seconds"] = round(now - self.start, 1)
         if not math.isnan(accuracy):  # all steps may have been steps of co-training
             record["accuracy"] = accuracy
         self.run.append_metrics({"step": learner.step, **record})
         bar.set_postfix(loss=f"{loss:.3f}", acc=f"{accuracy:.1%}", episodes_s=f"{speed:.3g}")
         bar.update(len(values))
-        self.pending, self.since = [], time.perf_counter()
+        self.pending = []
+        self.resume_clock()
+
+    def resume_clock(self) -> None:
+        """Start anew to time steps, after what is not one."""
+        self.since = time.perf_counter()
 
     def _check(self, losses: torch.Tensor, first: int) -> None:
         if losses.isfinite().all():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -30,14 +31,18 @@ def _device_name(device: torch.device) -> str:
     return f"cpu ({torch.get_num_threads()} threads)"
 
 
+@cache
 def _commit() -> str:
-    """The checkout's commit, with + where files differ from it; "release" outside a checkout."""
-    folder = Path(__file__).resolve().parent
-    if not (folder.parent / ".git").exists():
+    """The checkout's commit, with + where code differs from it; "release" outside a checkout.
+
+    It is looked up once: the checkout may move on while a process runs.
+    """
+    folder = Path(__file__).resolve().parent.parent
+    if not (folder / ".git").exists():
         return "release"
     try:
         commit = _git(folder, "rev-parse", "--short=12", "HEAD")
-        changed = _git(folder, "status", "--porcelain", "--untracked-files=no", "--", ".")
+        changed = _git(folder, "status", "--porcelain", "--", "*.py")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return commit + ("+" if changed else "")

@@ -18,7 +18,7 @@ from fewshot_film.device import choose_device
 from fewshot_film.episodes import Sampler, check_counts
 from fewshot_film.errors import UsageError
 from fewshot_film.evaluation import Evaluation, ci95, evaluate
-from fewshot_film.guard import check_unseen, trained_on
+from fewshot_film.guard import check_unseen, known_classes
 from fewshot_film.provenance import environment
 from fewshot_film.run import Run, load
 from fewshot_film.tasks import Augmented
@@ -32,8 +32,8 @@ ADAPTIVE_BATCH_NORM = "@adabn"
 class Protocol:
     """What was asked of a classifier; the same protocol draws the same episodes for every run.
 
-    `trained_shot` is the shot of the run's training, `trained_classes` counts the classes of the
-    split that it was trained on.
+    `trained_shot` is the shot of the run's training; `known_classes` counts the classes of the
+    split that it was trained on or chosen by.
     """
 
     dataset: str
@@ -47,7 +47,7 @@ class Protocol:
     channels: int
     transductive: bool = False
     trained_shot: int | None = None
-    trained_classes: int = 0
+    known_classes: int = 0
 
     def __str__(self) -> str:
         """The protocol as a line to print beside every figure."""
@@ -65,7 +65,8 @@ class Protocol:
         return f" (trained with {self.trained_shot}-shot tasks)"
 
     def _known_classes(self) -> str:
-        return f", {self.trained_classes} classes were trained on" if self.trained_classes else ""
+        known = self.known_classes
+        return f", {known} of its classes were trained on or chosen by" if known else ""
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ def evaluate_run(
     protocol = replace(
         _protocol(asked, split),
         trained_shot=config.shot,
-        trained_classes=len(trained_on(run, images.names)),
+        known_classes=len(known_classes(run, images.names)),
     )
     sampler = test_sampler(asked, split, images)
     result = evaluate(load_as(name, device), sampler, episodes, seed=seed, progress=progress)

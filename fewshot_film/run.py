@@ -52,24 +52,35 @@ class Run:
         self, environment: dict[str, str], classes: Mapping[str, Sequence[str]]
     ) -> None:
         """Keep where the run was trained, one entry for each place, and on which classes."""
-        places = self.environments()
-        if environment not in places:
-            content = {"environments": [*places, environment], "classes": classes}
+        old = self._origin() if self.origin_file.exists() else {"environments": [], "classes": {}}
+        places = old["environments"]
+        content = {
+            "environments": places if environment in places else [*places, environment],
+            "classes": {
+                split: sorted({*old["classes"].get(split, ()), *names})
+                for split, names in classes.items()
+            },
+        }
+        if content != old:
             write_atomic(self.origin_file, (json.dumps(content, indent=1) + "\n").encode())
 
     def environments(self) -> list[dict[str, str]]:
         """Versions, commit and device of every place that the run was trained in."""
-        found: list[dict[str, str]] = self._origin().get("environments", [])
+        found: list[dict[str, str]] = self._origin()["environments"]
         return found
 
-    def classes(self, split: str) -> frozenset[str]:
-        """The names of the classes that the training saw of a split."""
-        return frozenset(self._origin().get("classes", {}).get(split, ()))
+    def classes(self) -> frozenset[str]:
+        """The names of all classes that the training learned from or was chosen by."""
+        return frozenset(name for names in self._origin()["classes"].values() for name in names)
 
     def _origin(self) -> dict[str, Any]:
-        if not self.origin_file.exists():
-            return {}
-        content: dict[str, Any] = json.loads(self.origin_file.read_text())
+        try:
+            content: dict[str, Any] = json.loads(self.origin_file.read_text())
+        except (OSError, ValueError) as error:
+            raise UsageError(
+                f"{self.path} does not say on which classes it was trained (no readable "
+                "origin.json): restore the file, or train the run anew"
+            ) from error
         return content
 
     @contextmanager
@@ -120,12 +131,7 @@ class Run:
 
     def seconds(self) -> float:
         """How long the training took, over all its sittings."""
-        steps, total, last = self.config().tasks, 0.0, 0
-        for record in self.metrics():
-            if "episodes_per_second" in record:
-                total += (record["step"] - last) * steps / record["episodes_per_second"]
-                last = record["step"]
-        return total
+        return float(max((record.get("seconds", 0.0) for record in self.metrics()), default=0.0))
 
     def forget_metrics_after(self, step: int) -> None:
         """Drop what was logged after the checkpoint that a resumed run starts from."""

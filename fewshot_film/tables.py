@@ -37,6 +37,14 @@ def comparison(reports: Sequence[Report]) -> dict[str, Any]:
     }
 
 
+def protocol_lines(reports: Sequence[Report]) -> list[str]:
+    """The protocol on one line, or each run's where their trainings make them differ."""
+    lines = [str(report.protocol) for report in reports]
+    if len(set(lines)) == 1:
+        return lines[:1]
+    return [f"{report.run}: {line}" for report, line in zip(reports, lines, strict=True)]
+
+
 def percent(accuracy: float, interval: float) -> str:
     """0.9812, 0.0031 -> "98.12 ± 0.31"."""
     return f"{100 * accuracy:.2f} ± {100 * interval:.2f}"

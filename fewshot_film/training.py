@@ -137,6 +137,7 @@ def _loop(
             log.add(learner, outcome, bar, now=stop)
             if learner.step % config.validate_every == 0 or learner.step == config.steps:
                 _validate(run, config, learner, validation, progress)
+                log.resume_clock()
             if stop:
                 learner.save(run.last_file)
                 raise Interrupted(

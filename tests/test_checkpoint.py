@@ -8,6 +8,7 @@ import torch
 
 from fewshot_film.checkpoint import Learner
 from fewshot_film.config import Config
+from fewshot_film.episodes import LabeledSet
 from fewshot_film.errors import UsageError
 from fewshot_film.files import load_tensors, save_tensors
 from fewshot_film.training import step
@@ -51,6 +52,40 @@ def test_a_restored_learner_goes_on_as_the_first(
     a, b = state(first), state(second)
     assert a.keys() == b.keys()
     assert all(torch.equal(a[key], b[key]) for key in a)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"optimizer": "sgd", "auxiliary": "instead"},
+        {"optimizer": "sgd", "auxiliary": "addition", "generator": "per-site"},
+        {"auxiliary": "addition", "precision": "bfloat16"},
+        {"extractor": "wide-resnet12", "encoder": "prototype-mean", "encoder_pass": "uncounted"},
+    ],
+    ids=str,
+)
+def test_every_way_to_train_goes_on_bit_for_bit(changes: dict[str, Any], tmp_path: Path) -> None:
+    """With masks of DropBlock, and a co-training whose weights get their first gradient late."""
+    config = replace(TINY, encoder="prototype-mean", weight_decay=0.1)
+    config = replace(config, **changes)
+    first = Learner(config, CPU)
+    go_on_with_batches(first, config, 3)
+    first.save(tmp_path / "last")
+    second = Learner(replace(config, seed=5), CPU)
+    second.restore(tmp_path / "last")
+    for learner in (first, second):
+        go_on_with_batches(learner, config, 3)
+    a, b = state(first), state(second)
+    assert a.keys() == b.keys()
+    assert all(torch.equal(a[key], b[key]) for key in a)
+
+
+def go_on_with_batches(learner: Learner, config: Config, steps: int) -> None:
+    """The fourth step is the first with a co-training batch."""
+    for _ in range(steps):
+        episode = making.episode(seed=learner.step)
+        batch = LabeledSet(making.pictures(1, 6, seed=learner.step), torch.arange(6).unsqueeze(0))
+        step(learner, replace(episode, auxiliary=batch if learner.step > 2 else None), config)
 
 
 def test_moments_have_the_strides_of_their_weights(tmp_path: Path) -> None:

@@ -132,7 +132,10 @@ def test_compare(tmp_path: Path, trained: Path, capsys: pytest.CaptureFixture[st
     out, content = capsys.readouterr().out, written(tmp_path / "x.json")
     assert [row["run"] for row in content["rows"]] == runs
     reports = content["reports"]
-    assert all(r["protocol"] == content["protocol"] for r in reports)
+    shots = [r["protocol"].pop("trained_shot") for r in reports]
+    assert shots == [2, 1, 1]
+    assert f"{second}: glyphs test: 3-way 2-shot (trained with 1-shot tasks)" in out
+    assert all(r["protocol"].items() <= content["protocol"].items() for r in reports)
     assert all(r["group"] == reports[0]["group"] for r in reports)
     assert (content["protocol"]["way"], content["protocol"]["shot"]) == (3, 2)
     assert "difference" not in content["rows"][0]

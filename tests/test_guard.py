@@ -12,7 +12,7 @@ from fewshot_film.data.image_set import ImageSet
 from fewshot_film.episodes import EpisodeSampler
 from fewshot_film.errors import FewShotError, UsageError
 from fewshot_film.evaluation import evaluate
-from fewshot_film.guard import check_inductive, check_unseen, trained_on
+from fewshot_film.guard import check_inductive, check_unseen, known_classes
 from fewshot_film.report import evaluate_run
 from fewshot_film.run import Run
 
@@ -29,7 +29,7 @@ def run_on(path: Path, train: list[str], val: list[str]) -> Run:
 def test_classes_seen_before_are_named(tmp_path: Path) -> None:
     run = run_on(tmp_path, ["a", "b"], ["c"])
     check_unseen(run, "set", ["d", "e"])
-    assert trained_on(run, ["d", "b", "a"]) == ["a", "b"]
+    assert known_classes(run, ["d", "b", "c"]) == ["b", "c"]
     with pytest.raises(UsageError, match=r"on 2 of the 3 test classes of set, 'b' among them"):
         check_unseen(run, "set", ["d", "c", "b"])
 
@@ -37,15 +37,27 @@ def test_classes_seen_before_are_named(tmp_path: Path) -> None:
 def test_a_second_place_is_kept_beside_the_first(tmp_path: Path) -> None:
     run = run_on(tmp_path, ["a"], [])
     run.note_origin(PLACE, {"train": ["a"], "val": []})
-    run.note_origin({"torch": "y"}, {"train": ["a"], "val": []})
+    run.note_origin({"torch": "y"}, {"train": ["b"], "val": ["c"]})
     assert run.environments() == [PLACE, {"torch": "y"}]
-    assert run.classes("train") == {"a"}
+    assert run.classes() == {"a", "b", "c"}, "a folder that changed between sittings"
+    run.note_origin(PLACE, {"train": ["d"], "val": []})
+    assert run.classes() == {"a", "b", "c", "d"}
+
+
+def test_a_run_that_does_not_say_its_classes_is_refused(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = running.copy(trained, tmp_path / "run")
+    (run / "origin.json").unlink()
+    line = running.refused(capsys, 2, "evaluate", run, "--episodes", 2)
+    assert "does not say on which classes it was trained" in line
+    (run / "origin.json").write_text('{"classes"')
+    assert "restore the file" in running.refused(capsys, 2, "evaluate", f"{run}@adabn")
 
 
 def test_a_run_knows_its_classes_and_its_place(trained: Path) -> None:
     run = Run(trained)
-    assert len(run.classes("train")) > 2000
-    assert run.classes("train").isdisjoint(run.classes("val"))
+    assert len(run.classes()) > 2000
     assert [place["fewshot_film"] for place in run.environments()]
     assert run.test()["trained"] == run.environments()
 
@@ -67,9 +79,13 @@ def test_a_test_on_trained_classes_is_refused(
 
 
 def test_training_classes_can_be_looked_at(trained: Path) -> None:
-    report = evaluate_run(trained, split="train", episodes=2)
-    assert report.protocol.trained_classes == len(Run(trained).classes("train"))
-    assert str(report.protocol).endswith("classes were trained on")
+    counts = [
+        evaluate_run(trained, split=split, episodes=2).protocol.known_classes
+        for split in ("train", "val")
+    ]
+    assert sum(counts) == len(Run(trained).classes())
+    report = evaluate_run(trained, split="val", episodes=2)
+    assert str(report.protocol).endswith(f"{counts[1]} of its classes were trained on or chosen by")
 
 
 def test_another_shot_is_said(trained: Path) -> None:

@@ -1,4 +1,5 @@
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,13 +18,14 @@ def test_environment() -> None:
 
 
 @pytest.fixture
-def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A copy of the package's place in a folder of its own."""
     (tmp_path / "fewshot_film").mkdir()
     file = tmp_path / "fewshot_film" / "provenance.py"
     file.write_text("first\n")
     monkeypatch.setattr(provenance, "__file__", str(file))
-    return tmp_path
+    yield tmp_path
+    provenance._commit.cache_clear()
 
 
 def git(folder: Path, *words: str) -> str:
@@ -33,6 +35,7 @@ def git(folder: Path, *words: str) -> str:
 
 
 def commit() -> str:
+    provenance._commit.cache_clear()
     return environment(torch.device("cpu"))["commit"]
 
 
@@ -45,8 +48,22 @@ def test_the_commit_and_whether_files_differ_from_it(checkout: Path) -> None:
     assert commit() == head
     (checkout / "README.md").write_text("beside the package\n")
     assert commit() == head
+    new = checkout / "experiments.py"
+    new.write_text("not committed\n")
+    assert commit() == head + "+"
+    new.unlink()
     (checkout / "fewshot_film" / "provenance.py").write_text("second\n")
     assert commit() == head + "+"
+
+
+def test_the_commit_is_the_one_of_the_first_look(checkout: Path) -> None:
+    """A checkout may move on while a training runs."""
+    first = commit()
+    git(checkout, "init", "-q")
+    git(checkout, "add", ".")
+    git(checkout, "commit", "-q", "-m", "first")
+    assert environment(torch.device("cpu"))["commit"] == first
+    assert commit() != first
 
 
 def test_without_git(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:

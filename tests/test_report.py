@@ -55,7 +55,7 @@ def test_json() -> None:
         "channels": 1,
         "transductive": False,
         "trained_shot": None,
-        "trained_classes": 0,
+        "known_classes": 0,
     }
     assert content["group"] == ["a", "a", "c", "c", "c", "a"]
     assert content["groups"].keys() == {"a", "c"}

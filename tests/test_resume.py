@@ -15,10 +15,12 @@ from running import assert_same, complaint, finished, flags, process, train, unf
 from fewshot_film.files import load_tensors
 from fewshot_film.run import Run
 
+CLOCK = ("episodes_per_second", "seconds")
+
 
 def untimed(run: Path) -> list[dict[str, Any]]:
     """metrics.jsonl without what depends on the clock."""
-    return [{k: v for k, v in m.items() if k != "episodes_per_second"} for m in Run(run).metrics()]
+    return [{k: v for k, v in m.items() if k not in CLOCK} for m in Run(run).metrics()]
 
 
 def progressed(run: Path, child: "subprocess.Popen[str]", lines: int) -> None:

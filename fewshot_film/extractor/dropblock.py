@@ -19,8 +19,9 @@ class DropBlock(nn.Module):
     Each channel of each image draws its own squares of `size` x `size` values, from torch's global
     generator; on a map that is smaller, the largest that fits. With `size` 1 it is dropout. The
     share of the map that squares cover, were they not to overlap, rises linearly to `rate` over the
-    first `ramp_steps` batches of training, which are counted with the weights; with 1 it is `rate`
-    from the start.
+    first `ramp_steps` batches of training, which are counted with the weights (an encoder that
+    passes the support set through the extractor adds one a step); with 1 it is `rate` from the
+    start.
     """
 
     batches: Tensor

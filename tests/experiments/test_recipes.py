@@ -21,14 +21,16 @@ import rows  # noqa: E402
 from recipe import Options, Recipe  # noqa: E402
 from tadam_ablation import NARROW, PUBLISHED, ablation  # noqa: E402
 
+from fewshot_film.errors import UsageError  # noqa: E402
+
 pytestmark = pytest.mark.slow
 
 RECIPES = {
     "omniglot_protonet": omniglot_protonet.RECIPE,
     "cifar_fs_protonet": cifar_fs_protonet.RECIPE,
     "fc100_protonet": fc100_protonet.RECIPE,
-    "tadam_ablation": ablation("tadam_ablation", NARROW),
-    "tadam_ablation_published": ablation("tadam_ablation_published", PUBLISHED),
+    "tadam_ablation": ablation("tadam_ablation", NARROW, NARROW.steps),
+    "tadam_ablation_published": ablation("tadam_ablation_published", PUBLISHED, 10_000),
 }
 
 
@@ -50,15 +52,16 @@ def results(options: Options, name: str) -> Path:
     return options.runs / "quick" / name / "results"
 
 
-def committed() -> dict[Path, float]:
-    return {path: path.stat().st_mtime for path in (ROOT / "results").rglob("*")}
-
-
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_quick_run_writes_every_row(
-    name: str, options: Options, capsys: pytest.CaptureFixture[str]
+    name: str,
+    options: Options,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    before, made = committed(), RECIPES[name]
+    monkeypatch.setattr(recipe, "RESULTS", tmp_path / "results")
+    made = RECIPES[name]
     assert recipe.run_recipe(made, options) == 0
     out, printed = results(options, name), capsys.readouterr().out
     assert (out / "table.md").read_text().strip() in printed
@@ -68,17 +71,17 @@ def test_a_quick_run_writes_every_row(
             assert_whole(out, row.name, str(tasks))
     assert "2-way" in printed
     assert "inductive" in printed
-    assert committed() == before, "quick figures never land in results/"
+    assert not (tmp_path / "results").exists(), "quick figures never land in results/"
 
 
 def assert_whole(out: Path, row: str, test: str) -> None:
     """The JSON has the keys of `evaluate --json`, and its means are those of its episodes."""
     content = json.loads((out / f"{row}-{test}.json").read_text())
-    wanted = {"row", "accuracy", "ci95", "episodes", "protocol", "environment", "config", "seeds"}
-    assert wanted <= content.keys()
+    assert {"accuracy", "ci95", "episodes", "protocol", "config", "seeds"} <= content.keys()
     (seed,) = content["seeds"]
     assert {"seed", "accuracy", "ci95", "validation_accuracy", "training_seconds"} <= seed.keys()
-    assert seed["trained"][0]["commit"]
+    assert seed["trained"][0]["commit"] == seed["tested"]["commit"]
+    assert seed["training_seconds"] >= 0
     found = rows.read(out, row, test)
     assert found is not None
     assert found.accuracies.shape == (1, content["episodes"])
@@ -165,13 +168,82 @@ def test_missing_data_are_one_line(
     assert not any("Traceback" in line for line in lines)
 
 
+def result(row: str, seeds: list[int], accuracies: list[list[float]]) -> rows.Result:
+    content = {"row": row, "test": "5w1s", "seeds": [{"seed": seed} for seed in seeds]}
+    return rows.Result(content, np.array(accuracies))
+
+
 def test_differences_are_paired_by_hand() -> None:
     """Two rows, two seeds in common, three episodes."""
-    content: dict[str, Any] = {"test": "5w1s", "seeds": [{"seed": 0}, {"seed": 1}]}
-    base = rows.Result({**content, "row": "a"}, np.array([[0.2, 0.4, 0.6], [0.4, 0.4, 0.4]]))
-    other = rows.Result({**content, "row": "b"}, np.array([[0.3, 0.5, 0.7], [0.5, 0.7, 0.3]]))
+    base = result("a", [0, 1], [[0.2, 0.4, 0.6], [0.4, 0.4, 0.4]])
+    other = result("b", [1, 2, 0], [[0.5, 0.7, 0.3], [0.0, 0.0, 0.0], [0.3, 0.5, 0.7]])
+    change = rows.difference(other, base)
+    assert change is not None
     differences = np.array([0.1, 0.2, 0.0])
-    interval = 196 * differences.std(ddof=1) / 3**0.5
-    text = rows.difference(other, [base, other], "a")
-    assert text.startswith(f"+10.00 ± {interval:.2f} (p = ")
-    assert rows.difference(base, [base, other], "a") == ""
+    assert change["to"] == "a"
+    assert change["mean"] == pytest.approx(0.1)
+    assert change["ci95"] == pytest.approx(1.96 * differences.std(ddof=1) / 3**0.5)
+    assert change["by_seed"] == {0: pytest.approx(0.1), 1: pytest.approx(0.1)}
+
+
+def test_no_seed_in_common_is_no_difference() -> None:
+    assert rows.difference(result("a", [0], [[0.5, 1.0]]), result("b", [1], [[0.5, 0.5]])) is None
+
+
+def test_every_row_of_the_ablation_adds_a_part_to_the_one_it_is_compared_with() -> None:
+    made = {row.name: row for row in RECIPES["tadam_ablation"].rows}
+    changes = {
+        (row.name, row.compared_with): [
+            name
+            for name, value in vars(row.config).items()
+            if value != getattr(made[row.compared_with].config, name)
+        ]
+        for row in made.values()
+        if row.compared_with
+    }
+    assert changes == {
+        ("alpha", "plain"): ["metric_scale_start"],
+        ("alpha-at", "alpha"): ["auxiliary"],
+        ("alpha-tc", "alpha"): ["conditioning"],
+        ("alpha-at-tc", "alpha-at"): ["conditioning"],
+    }
+
+
+def test_a_kill_between_the_two_files_of_a_row_loses_nothing(options: Options) -> None:
+    """The episodes hold a seed that the JSON does not know of yet."""
+    made, only = RECIPES["cifar_fs_protonet"], replace(options, rows=("one-shot",))
+    out = results(options, "cifar_fs_protonet")
+    assert recipe.run_recipe(made, only) == 0
+    first = (out / "one-shot-2w1s.json").read_bytes()
+    assert recipe.run_recipe(made, replace(only, seeds=(1,))) == 0
+    both = rows.read(out, "one-shot", "2w1s")
+    (out / "one-shot-2w1s.json").write_bytes(first)
+    found = rows.read(out, "one-shot", "2w1s")
+    assert both is not None
+    assert found is not None
+    assert found.seeds == [0]
+    assert np.array_equal(found.accuracies, both.accuracies[:1])
+    assert recipe.run_recipe(made, replace(only, seeds=(1,))) == 0
+    again = rows.read(out, "one-shot", "2w1s")
+    assert again is not None
+    assert again.seeds == [0, 1]
+
+
+def test_figures_of_two_protocols_are_not_mixed(options: Options) -> None:
+    made, out = RECIPES["cifar_fs_protonet"], results(options, "cifar_fs_protonet")
+    assert recipe.run_recipe(made, options) == 0
+    row = recipe.shortened(made).rows[0]
+    asked = {"way": 2, "shot": 1, "query": 4, "episodes": 3}
+    with pytest.raises(UsageError, match="is of test query = 1, this recipe has test query = 4"):
+        rows.check_same(out, row.name, "2w1s", row.config, asked)
+
+
+@pytest.mark.parametrize("words", [["--seeds"], ["--rows", "x"], ["--alphas"]])
+def test_nothing_to_run(words: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "experiments/tadam_ablation.py", "--quick", *words],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr

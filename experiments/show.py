@@ -1,0 +1,88 @@
+"""Rows of a recipe as a table and as a figure."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rows import Result
+
+from fewshot_film.report import Protocol
+from fewshot_film.tables import percent, table
+
+NOTE = "Intervals and p are over episodes, for these trainings; the seeds show how those vary."
+
+Differences = Mapping[tuple[str, str], dict[str, Any]]
+"""(row, test) -> its paired difference to another row."""
+
+
+def summary(results: Sequence[Result], differences: Differences) -> str:
+    """Results -> a Markdown table, and the protocol of every test."""
+    head = ["row", "test", "accuracy (%)", "by seed (%)", "trained on", "validation (%)"]
+    rows = [[*head, "minutes a seed", "paired difference", "by seed"]]
+    for result in results:
+        rows.append([*_cells(result), *_change(differences.get(result.name))])
+    text = table(rows if differences else [row[:-2] for row in rows])
+    protocols = dict.fromkeys(str(Protocol(**r.content["protocol"])) for r in results)
+    if differences:
+        text += f"\n\n{NOTE}"
+    return text + "\n\n" + "\n".join(f"- {protocol}" for protocol in protocols)
+
+
+def _cells(result: Result) -> list[str]:
+    content, seeds = result.content, result.content["seeds"]
+    protocol = content["protocol"]
+    return [
+        content["row"],
+        f"{protocol['way']}-way {protocol['shot']}-shot",
+        percent(content["accuracy"], content["ci95"]),
+        ", ".join(f"{100 * s['accuracy']:.2f}" for s in seeds),
+        f"{content['config']['way']}-way {protocol['trained_shot']}-shot",
+        ", ".join(f"{100 * s['validation_accuracy']:.1f}" for s in seeds),
+        ", ".join(f"{s['training_seconds'] / 60:.1f}" for s in seeds),
+    ]
+
+
+def _change(change: dict[str, Any] | None) -> list[str]:
+    if change is None:
+        return ["", ""]
+    mean, interval = 100 * change["mean"], 100 * change["ci95"]
+    seeds = ", ".join(f"{100 * value:+.2f}" for value in change["by_seed"].values())
+    return [f"{mean:+.2f} ± {interval:.2f} to {change['to']}, p = {change['p']:.4f}", seeds]
+
+
+def figure(results: Sequence[Result]) -> bytes:
+    """Results -> a PNG: validation accuracy while training, and the tests with their intervals."""
+    from matplotlib.figure import Figure
+
+    drawn = Figure(figsize=(11.0, 1.6 + 0.45 * max(6, len(results))), layout="constrained", dpi=110)
+    curves, tests = drawn.subplots(1, 2)
+    for i, result in enumerate(results):
+        _draw_curves(curves, result, f"C{i % 10}")
+        _draw_test(tests, result, i)
+    curves.set(xlabel="step", ylabel="accuracy on validation classes (%)")
+    curves.legend(frameon=False, fontsize=8)
+    tests.set_yticks(range(len(results)), [", ".join(result.name) for result in results])
+    tests.invert_yaxis()
+    tests.set(xlabel="accuracy on test classes (%): mean, 95% interval, and each seed")
+    tests.grid(axis="x", alpha=0.3)
+    buffer = io.BytesIO()
+    drawn.savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+def _draw_curves(axis: Any, result: Result, colour: str) -> None:
+    for k, seed in enumerate(result.content["seeds"]):
+        steps = [step for step, _ in seed["validation"]]
+        values = [100 * accuracy for _, accuracy in seed["validation"]]
+        name = "" if k else ", ".join(result.name)
+        axis.plot(steps, values, color=colour, lw=1, label=name)
+
+
+def _draw_test(axis: Any, result: Result, place: int) -> None:
+    content, colour = result.content, f"C{place % 10}"
+    for seed in content["seeds"]:
+        axis.plot(100 * seed["accuracy"], place, "o", color=colour, alpha=0.4, ms=4)
+    mean, interval = 100 * content["accuracy"], 100 * content["ci95"]
+    axis.errorbar(mean, place, xerr=interval, fmt="|", color=colour, capsize=3)
