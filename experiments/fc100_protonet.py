@@ -15,23 +15,12 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 
+import cifar_fs_protonet
 import tyro
 from recipe import Options, Recipe, Row, Tasks, run_recipe
 
-import fewshot_film as ff
-
-FIVE_SHOT = replace(
-    ff.default_config("fc100"),
-    conditioning="none",
-    way=10,
-    tasks=1,
-    steps=6000,
-    learning_rate=4e-3,
-    weight_decay=0.05,
-    validate_every=1000,
-    precision="bfloat16",
-)
-ONE_SHOT = replace(FIVE_SHOT, shot=1, query=8)
+FIVE_SHOT = replace(cifar_fs_protonet.FIVE_SHOT, dataset="fc100", steps=6000)
+ONE_SHOT = replace(cifar_fs_protonet.ONE_SHOT, dataset="fc100", steps=6000)
 ROWS = (
     Row("one-shot", ONE_SHOT, (Tasks(5, 1),)),
     Row("five-shot", FIVE_SHOT, (Tasks(5, 5),)),
