@@ -19,8 +19,8 @@ import cifar_fs_protonet
 import tyro
 from recipe import Options, Recipe, Row, Tasks, run_recipe
 
-FIVE_SHOT = replace(cifar_fs_protonet.FIVE_SHOT, dataset="fc100", steps=6000)
-ONE_SHOT = replace(cifar_fs_protonet.ONE_SHOT, dataset="fc100", steps=6000)
+FIVE_SHOT = replace(cifar_fs_protonet.FIVE_SHOT, dataset="fc100", way=10, query=5, steps=6000)
+ONE_SHOT = replace(FIVE_SHOT, shot=1, query=8)
 ROWS = (
     Row("one-shot", ONE_SHOT, (Tasks(5, 1),)),
     Row("five-shot", FIVE_SHOT, (Tasks(5, 5),)),
