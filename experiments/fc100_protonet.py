@@ -6,8 +6,9 @@ Protocol: the split of TADAM's file, by superclass, 32x32, 5-way, 1,000 episodes
 class on test classes, inductive, train shot = test shot.
 
 What differs from the source, and why: as in `cifar_fs_protonet`, with fewer steps, since 60 classes
-of few superclasses are learned by heart sooner. On validation classes weight decay 0.05 and 0.4
-were as good as one another.
+of few superclasses are learned by heart sooner. On validation classes, in trainings of 4,000 steps
+that were not kept, 20-way tasks were better than 10-way ones by a point, and weight decay 0.05 and
+0.4 were as good as one another.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ import cifar_fs_protonet
 import tyro
 from recipe import Options, Recipe, Row, Tasks, run_recipe
 
-FIVE_SHOT = replace(cifar_fs_protonet.FIVE_SHOT, dataset="fc100", way=10, query=5, steps=6000)
-ONE_SHOT = replace(FIVE_SHOT, shot=1, query=8)
+FIVE_SHOT = replace(cifar_fs_protonet.FIVE_SHOT, dataset="fc100", steps=6000)
+ONE_SHOT = replace(cifar_fs_protonet.ONE_SHOT, dataset="fc100", steps=6000)
 ROWS = (
     Row("one-shot", ONE_SHOT, (Tasks(5, 1),)),
     Row("five-shot", FIVE_SHOT, (Tasks(5, 5),)),
