@@ -19,6 +19,7 @@ from fewshot_film.adaptation import (
     LearnedAdapter,
     NoAdaptation,
 )
+from fewshot_film.batch_norm_adaptation import adapt_batchnorm
 from fewshot_film.build import build
 from fewshot_film.classifier import (
     AdaptedClassifier,
@@ -88,6 +89,7 @@ __all__ = [
     "TaskEncoder",
     "UsageError",
     "__version__",
+    "adapt_batchnorm",
     "build",
     "choose_by_validation",
     "cosine",

@@ -22,6 +22,8 @@ ORDER = (
     "interrupt",
     "memory",
     "provenance",
+    "domain_statistics",
+    "batch_norm_adaptation",
     "data",
     "episodes",
     "transforms",

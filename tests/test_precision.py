@@ -1,15 +1,21 @@
-"""bfloat16, which the recipes train in, ends where float32 ends."""
+"""bfloat16, which the recipes train in, goes where float32 goes."""
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import making
 import pytest
+import torch
+from torch import Tensor
 
+from fewshot_film.checkpoint import Learner
 from fewshot_film.config import Config, default_config
-from fewshot_film.evaluation import Difference, ci95, paired
+from fewshot_film.evaluation import Difference, paired
 from fewshot_film.report import evaluate_run
-from fewshot_film.training import fit
+from fewshot_film.training import fit, step
 
+CPU = torch.device("cpu")
 CONFIG = replace(
     default_config("glyphs-characters"),
     conditioning="none",
@@ -21,9 +27,35 @@ CONFIG = replace(
 )
 
 
+@pytest.mark.parametrize("extractor", ["conv4", "resnet12"])
+@pytest.mark.parametrize("conditioning", ["none", "film"])
+def test_gradients_point_the_same_way(extractor: Any, conditioning: Any) -> None:
+    """The cosine between the gradients of all convolutions, at the start and after ten steps."""
+    config = Config(dataset="omniglot", width=32, size=making.SIZE, learning_rate=1e-3, steps=20)
+    config = replace(config, extractor=extractor, conditioning=conditioning)
+    low, high = (
+        replace(config, precision="bfloat16"),
+        replace(config, precision="float32"),
+    )
+    a, b = Learner(config, CPU), Learner(config, CPU)
+    for number in range(11):
+        episode = making.episode(tasks=4, seed=number)
+        step(a, episode, low)
+        step(b, episode, high)
+        if number in (0, 10):
+            assert torch.cosine_similarity(gradient(a), gradient(b), dim=0) > 0.97
+        a.modules.load_state_dict(b.modules.state_dict())
+
+
+def gradient(learner: Learner) -> Tensor:
+    grads = [p.grad for p in learner.classifier.features.extractor.parameters()]
+    return torch.cat([g.flatten() for g in grads if g is not None and g.ndim == 4])
+
+
 @pytest.mark.slow
 def test_the_accuracy_does_not_move(tmp_path: Path) -> None:
-    """Paired on 300 episodes: no more than the points or two that any other rounding moves it."""
+    """Paired on 300 episodes a seed; two short trainings that differ in rounding end 2 points
+    apart, one way or the other."""
     low, high = replace(CONFIG, precision="bfloat16"), CONFIG
     differences = [difference(high, low, seed, tmp_path) for seed in range(2)]
     assert all(abs(d.mean) < 0.06 for d in differences), differences
@@ -36,5 +68,4 @@ def difference(a: Config, b: Config, seed: int, out: Path) -> Difference:
         fit(replace(config, seed=seed), run, device="cpu", progress=False)
         reports.append(evaluate_run(run, episodes=300, split="val", device="cpu").evaluation)
     assert all(report.accuracy > 0.8 for report in reports), "both have learned"
-    assert all(ci95(report.accuracies) < 0.02 for report in reports)
     return paired(reports[0].accuracies, reports[1].accuracies)
