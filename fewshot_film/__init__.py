@@ -51,12 +51,14 @@ from fewshot_film.report import Protocol, Report, evaluate_run
 from fewshot_film.run import Run, load
 from fewshot_film.seeding import generator
 from fewshot_film.selection import choose_by_validation
+from fewshot_film.transductivity import Audit, audit
 
 __all__ = [
     "AdaptedClassifier",
     "AdaptedExtractor",
     "Adapter",
     "AdaptiveBatchNorm",
+    "Audit",
     "Bias",
     "Conditioning",
     "Config",
@@ -90,6 +92,7 @@ __all__ = [
     "UsageError",
     "__version__",
     "adapt_batchnorm",
+    "audit",
     "build",
     "choose_by_validation",
     "cosine",

@@ -44,6 +44,7 @@ ORDER = (
     "checkpoint",
     "guard",
     "evaluation",
+    "transductivity",
     "schedule",
     "curriculum",
     "log",

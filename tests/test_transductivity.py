@@ -1,0 +1,70 @@
+from dataclasses import replace
+
+import making
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from fewshot_film.classifier import FewShotClassifier
+from fewshot_film.episodes import EpisodeSampler
+from fewshot_film.evaluation import evaluate
+from fewshot_film.transductivity import audit, distance, logits, ways_of_asking
+
+SAMPLER = EpisodeSampler(making.image_set([8] * 5, size=making.SIZE), way=3, shot=2, query=4)
+ADAPTERS = ("none", "adaptive-batch-norm", "discriminative", "prototype-mean", "tadam")
+
+
+def transductive() -> FewShotClassifier:
+    """Batch norms that take their statistics from whatever passes through, queries included."""
+    model = making.classifier("none")
+    for site in model.features.extractor.sites().values():
+        norm = nn.BatchNorm2d(site.norm.num_features, track_running_stats=False)
+        norm.load_state_dict({"weight": site.norm.weight, "bias": site.norm.bias})
+        site.norm = norm
+    return model.eval()
+
+
+@pytest.mark.parametrize("extractor", ["conv4", "resnet12", "wide-resnet12"])
+@pytest.mark.parametrize("adaptation", ADAPTERS)
+def test_every_method_of_the_library_is_cleared(adaptation: str, extractor: str) -> None:
+    model = making.classifier(adaptation, extractor)
+    found = audit(model, SAMPLER, 3)
+    assert not found.transductive
+    assert found.changed == 0
+    assert np.array_equal(found.together, found.one_by_one)
+    assert np.array_equal(found.together, found.by_class)
+    assert np.array_equal(found.together, evaluate(model, SAMPLER, 3).accuracies)
+
+
+def test_a_planted_transductive_model_is_flagged() -> None:
+    found = audit(transductive(), SAMPLER, 4)
+    assert found.transductive
+    assert found.moved > 0.01
+    assert found.changed > 0
+    assert not np.array_equal(found.together, found.one_by_one)
+
+
+def test_one_query_by_hand() -> None:
+    """What the audit asks one by one and by class is what a person would ask."""
+    model, episode = transductive(), SAMPLER.sample(1, making.seeded())
+    together, singly, by_class = (
+        logits(model, episode, parts) for parts in ways_of_asking(episode.query.labels[0])
+    )
+    assert torch.equal(together, model(episode)[0])
+    alone = replace(episode, query=making.chosen(episode.query, slice(None), slice(5, 6)))
+    assert torch.equal(singly[5], model(alone)[0, 0])
+    rows = (episode.query.labels[0] == 1).nonzero().squeeze(1)
+    one_class = replace(episode, query=making.chosen(episode.query, slice(None), rows))
+    assert torch.equal(by_class[rows], model(one_class)[0])
+
+
+def test_distance_by_hand() -> None:
+    a = torch.tensor([[1.0, -4.0]])
+    assert distance(a, a + torch.tensor([[0.5, 1.0]])) == pytest.approx(0.25)
+    assert distance(a / 100, a / 100 + 0.5) == pytest.approx(0.5), "small logits are not scaled up"
+
+
+def test_rows() -> None:
+    names = [name for name, _, _ in audit(transductive(), SAMPLER, 2).rows()]
+    assert names == ["all together", "one by one", "one class at a time"]
