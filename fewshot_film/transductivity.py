@@ -75,7 +75,8 @@ def audit(
             accuracies.append((best == labels).double().mean(1).cpu().numpy())
             changed.append(float((best != best[0]).any(0).double().mean()))
             moved = max(moved, *(distance(answers[0], other) for other in answers[1:]))
-    return Audit(*np.array(accuracies).T, moved=moved, changed=float(np.mean(changed)))
+    together, one_by_one, by_class = np.array(accuracies).T
+    return Audit(together, one_by_one, by_class, moved, float(np.mean(changed)))
 
 
 def ways_of_asking(labels: Int64[Tensor, " query"]) -> list[list[Int64[Tensor, " part"]]]:
