@@ -5,10 +5,11 @@ convex optimization (2019), quote for FC100.
 Protocol: the split of TADAM's file, by superclass, 32x32, 5-way, 1,000 episodes with 15 queries a
 class on test classes, inductive, train shot = test shot.
 
-What differs from the source, and why: as in `cifar_fs_protonet`, with fewer steps, since 60 classes
-of few superclasses are learned by heart sooner. On validation classes, in trainings of 4,000 steps
-that were not kept, 20-way tasks were better than 10-way ones by a point, and weight decay 0.05 and
-0.4 were as good as one another.
+What differs from the source, and why: as in `cifar_fs_protonet`. On validation classes, in trainings
+of 4,000 steps that were not kept, 20-way tasks were better than 10-way ones by a point, and weight
+decay 0.05 and 0.4 were as good as one another. Before, a training of 6,000 steps for each shot had
+been put to the test classes: 36.9 and 51.7. Its accuracy on validation classes was still rising, as
+it was in CIFAR-FS, where the longer schedule comes from.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ import cifar_fs_protonet
 import tyro
 from recipe import Options, Recipe, Row, Tasks, run_recipe
 
-FIVE_SHOT = replace(cifar_fs_protonet.FIVE_SHOT, dataset="fc100", steps=6000)
-ONE_SHOT = replace(cifar_fs_protonet.ONE_SHOT, dataset="fc100", steps=6000)
+FIVE_SHOT = replace(cifar_fs_protonet.FIVE_SHOT, dataset="fc100")
+ONE_SHOT = replace(cifar_fs_protonet.ONE_SHOT, dataset="fc100")
 ROWS = (
     Row("one-shot", ONE_SHOT, (Tasks(5, 1),)),
     Row("five-shot", FIVE_SHOT, (Tasks(5, 5),)),
