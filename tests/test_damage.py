@@ -255,7 +255,7 @@ def test_a_checkpoint_that_cannot_be_written(
         forget_best(run)
     kept = CHECKPOINTS if name == "best.safetensors" else ("last.safetensors",)  # best comes first
     before = [(run / n).read_bytes() for n in kept]
-    (run / f".{name}.part").symlink_to("/dev/full")
+    (run / f".{name}.{os.getpid()}.part").symlink_to("/dev/full")
     line = refused(capsys, 1, "train", "--resume", "--out", run, "--device", "cpu")
     assert line.startswith(f"cannot write {run / name}: No space left on device; make room")
     assert [(run / n).read_bytes() for n in kept] == before
@@ -279,6 +279,7 @@ def test_metrics_that_cannot_be_written(
     run = unfinished(tmp_path / "run", monkeypatch)
     before = [(run / n).read_bytes() for n in CHECKPOINTS]
     monkeypatch.setattr(Run, "forget_metrics_after", lambda _run, _step: None)
+    monkeypatch.setattr(Run, "metrics", lambda _run: [])  # /dev/full can be read without an end
     (run / "metrics.jsonl").unlink()
     (run / "metrics.jsonl").symlink_to("/dev/full")
     line = refused(capsys, 1, "train", "--resume", "--out", run, "--device", "cpu")

@@ -15,6 +15,7 @@ from fewshot_film.config import default_config, find_entry
 
 FILES = {
     "config.json",
+    "origin.json",
     "metrics.jsonl",
     "best.safetensors",
     "last.safetensors",
