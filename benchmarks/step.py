@@ -28,11 +28,9 @@ from fewshot_film.checkpoint import Learner
 from fewshot_film.config import Config
 from fewshot_film.curriculum import Curriculum
 from fewshot_film.device import choose_device
-from fewshot_film.episodes import Episode, Sampler
 from fewshot_film.files import write_atomic
 from fewshot_film.memory import keep_freed_memory
 from fewshot_film.provenance import environment
-from fewshot_film.seeding import TRAINING, generator
 from fewshot_film.tables import table
 from fewshot_film.training import load_splits, step
 
@@ -88,11 +86,6 @@ def configs() -> dict[str, Config]:
         "FiLM, discriminative": plain,
         "default: FiLM and attribute loss, 32 channels": default,
     }
-
-
-def draw(sampler: Sampler, config: Config, device: torch.device) -> Episode:
-    """One batch of the data set's training tasks."""
-    return sampler.sample(config.tasks, generator(0, TRAINING)).to(device)
 
 
 def bare_step(config: Config, images: torch.Tensor) -> Step:
