@@ -58,9 +58,12 @@ def figure(results: Sequence[Result]) -> bytes:
 
     drawn = Figure(figsize=(11.0, 1.6 + 0.45 * max(6, len(results))), layout="constrained", dpi=110)
     curves, tests = drawn.subplots(1, 2)
-    for i, result in enumerate(results):
-        _draw_curves(curves, result, f"C{i % 10}")
-        _draw_test(tests, result, i)
+    trainings = {result.content["row"]: result for result in reversed(results)}
+    colours = {row: f"C{i % 10}" for i, row in enumerate(reversed(trainings))}
+    for row, result in trainings.items():
+        _draw_curves(curves, result, colours[row])
+    for place, result in enumerate(results):
+        _draw_test(tests, result, place, colours[result.content["row"]])
     curves.set(xlabel="step", ylabel="accuracy on validation classes (%)")
     curves.legend(frameon=False, fontsize=8)
     tests.set_yticks(range(len(results)), [", ".join(result.name) for result in results])
@@ -76,12 +79,12 @@ def _draw_curves(axis: Any, result: Result, colour: str) -> None:
     for k, seed in enumerate(result.content["seeds"]):
         steps = [step for step, _ in seed["validation"]]
         values = [100 * accuracy for _, accuracy in seed["validation"]]
-        name = "" if k else ", ".join(result.name)
+        name = "" if k else result.content["row"]
         axis.plot(steps, values, color=colour, lw=1, label=name)
 
 
-def _draw_test(axis: Any, result: Result, place: int) -> None:
-    content, colour = result.content, f"C{place % 10}"
+def _draw_test(axis: Any, result: Result, place: int, colour: str) -> None:
+    content = result.content
     for seed in content["seeds"]:
         axis.plot(100 * seed["accuracy"], place, "o", color=colour, alpha=0.4, ms=4)
     mean, interval = 100 * content["accuracy"], 100 * content["ci95"]
