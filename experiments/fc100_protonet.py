@@ -9,9 +9,9 @@ What differs from the source, and why: as in `cifar_fs_protonet`. On validation 
 trainings of 4,000 steps that were not kept, 20-way tasks were better than 10-way ones by a point
 and than 5-way ones by 1.7; weight decay 0.05 and 0.4 were as good as one another, 2 was worse by
 2.7; co-training on batches of 128 gained 0.6 and was not taken up. The 1-shot row has as many steps
-as CIFAR-FS's, the 5-shot row 10,000. Before, trainings of 6,000 steps had been put to the test classes
-(36.9 and 51.7). On validation classes the longer 5-shot training is better (46.8 against 45.7), the
-longer 1-shot one is not (31.9 against 32.1), which is within its interval.
+as CIFAR-FS's, the 5-shot row 10,000. Before, trainings of 6,000 steps had been put to the test
+classes (36.9 and 51.7). On validation classes the longer 5-shot training is better (46.8 against
+45.7), the longer 1-shot one is not (31.9 against 32.1), which is within its interval.
 """
 
 from __future__ import annotations

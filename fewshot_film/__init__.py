@@ -29,6 +29,7 @@ from fewshot_film.classifier import (
 )
 from fewshot_film.conditioning import Bias, Conditioning, FiLM, Gate, Scale
 from fewshot_film.config import Config, default_config
+from fewshot_film.correlation_alignment import correlation_alignment
 from fewshot_film.data.image_set import ImageSet
 from fewshot_film.encoder import (
     DiscriminativeEncoder,
@@ -95,6 +96,7 @@ __all__ = [
     "audit",
     "build",
     "choose_by_validation",
+    "correlation_alignment",
     "cosine",
     "default_config",
     "evaluate",

@@ -24,6 +24,7 @@ ORDER = (
     "provenance",
     "domain_statistics",
     "batch_norm_adaptation",
+    "correlation_alignment",
     "data",
     "episodes",
     "transforms",
