@@ -24,6 +24,8 @@ def correlation_alignment(
     is 1. No labels are looked at. It goes behind adaptive batch norm: the features of each domain
     come from the network with that domain's statistics.
     """
+    if not 0 <= ridge < float("inf"):
+        raise UsageError(f"ridge is {ridge}; pass 0 or more")
     (source_mean, source_cov), (target_mean, target_cov) = (
         _moments(name, features) for name, features in (("source", source), ("target", target))
     )

@@ -83,3 +83,9 @@ def test_the_layer_is_plain_and_of_the_targets_type() -> None:
 def test_bad_features_are_refused(source: Tensor, target: Tensor, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         correlation_alignment(source, target)
+
+
+@pytest.mark.parametrize("ridge", [-1.0, float("nan"), float("inf")])
+def test_a_ridge_is_finite_and_not_negative(ridge: float) -> None:
+    with pytest.raises(UsageError, match="pass 0 or more"):
+        correlation_alignment(features(9, 2, 0), features(9, 2, 1), ridge=ridge)
