@@ -91,7 +91,8 @@ class Config:
     """Weight of naming the asked attribute, for data sets whose tasks ask for one of several."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """Precision of training's convolutions and linear layers; weights, statistics and evaluation
-    stay float32. On a CPU, bfloat16 collapses when other programs need the cores."""
+    stay float32. A device that cannot compute in bfloat16 trains in float32 all the same. On a CPU,
+    bfloat16 collapses when other programs need the cores."""
     validate_every: int = 500
     """Steps from one validation, and checkpoint, to the next."""
     validation_episodes: int = 200

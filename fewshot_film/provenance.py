@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from fewshot_film._version import __version__
+from fewshot_film.device import has_bfloat16
 
 
 def environment(device: torch.device) -> dict[str, str]:
@@ -28,7 +29,8 @@ def environment(device: torch.device) -> dict[str, str]:
 def _device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"cpu ({torch.get_num_threads()} threads)"
+    lacking = "" if has_bfloat16(device) else ", no bfloat16"
+    return f"cpu ({torch.get_num_threads()} threads{lacking})"
 
 
 @cache

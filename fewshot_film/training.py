@@ -16,7 +16,7 @@ from fewshot_film.curriculum import Curriculum
 from fewshot_film.data.image_set import ImageSet
 from fewshot_film.data.root import data_root
 from fewshot_film.data.source import SPLITS
-from fewshot_film.device import choose_device
+from fewshot_film.device import choose_device, has_bfloat16
 from fewshot_film.episodes import Episode, Sampler
 from fewshot_film.errors import FewShotError, UsageError
 from fewshot_film.evaluation import evaluate
@@ -150,7 +150,8 @@ def step(learner: Learner, episode: Episode, config: Config) -> Outcome:
     for group in learner.optimizer.param_groups:
         group["lr"] = learning_rate(config, learner.step)
     learner.modules.train()
-    device, low = episode.group.device, config.precision == "bfloat16"
+    device = episode.group.device
+    low = config.precision == "bfloat16" and has_bfloat16(device)
     with (
         seeded_noise(config.seed, learner.step, device),
         torch.autocast(device.type, torch.bfloat16, enabled=low),

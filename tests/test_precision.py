@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from fewshot_film import training
 from fewshot_film.checkpoint import Learner
 from fewshot_film.config import Config, default_config
 from fewshot_film.evaluation import Difference, paired
@@ -16,6 +17,14 @@ from fewshot_film.report import evaluate_run
 from fewshot_film.training import fit, step
 
 CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def _imitated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """bfloat16 on every machine: one that lacks it imitates it, slowly."""
+    monkeypatch.setattr(training, "has_bfloat16", lambda _device: True)
+
+
 CONFIG = replace(
     default_config("glyphs-characters"),
     conditioning="none",

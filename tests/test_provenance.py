@@ -13,8 +13,14 @@ def test_environment() -> None:
     found = environment(torch.device("cpu"))
     assert found["fewshot_film"] == __version__
     assert found["torch"] == torch.__version__
-    assert found["device"] == f"cpu ({torch.get_num_threads()} threads)"
+    assert found["device"].startswith(f"cpu ({torch.get_num_threads()} threads")
     assert found["commit"]
+
+
+@pytest.mark.parametrize(("computes", "end"), [(True, "threads)"), (False, "no bfloat16)")])
+def test_what_a_device_cannot_do(computes: bool, end: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provenance, "has_bfloat16", lambda _device: computes)
+    assert environment(torch.device("cpu"))["device"].endswith(end)
 
 
 @pytest.fixture

@@ -70,7 +70,8 @@ def test_a_step_trains_every_part() -> None:
     assert learner.optimizer.param_groups[0]["lr"] == learning_rate(SHORT, 1)
 
 
-def test_bfloat16_leaves_the_weights_in_float32() -> None:
+def test_bfloat16_leaves_the_weights_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "has_bfloat16", lambda _device: True)
     config = replace(SHORT, size=making.SIZE, dataset="omniglot", precision="bfloat16")
     low, high = Learner(config, CPU), Learner(config, CPU)
     a = step(low, making.episode(), config)
@@ -79,6 +80,16 @@ def test_bfloat16_leaves_the_weights_in_float32() -> None:
     low_loss, high_loss = (outcome.loss.detach().item() for outcome in (a, b))
     assert low_loss == pytest.approx(high_loss, rel=0.05)
     assert low_loss != high_loss
+
+
+def test_a_device_without_bfloat16_trains_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "has_bfloat16", lambda _device: False)
+    config = replace(SHORT, size=making.SIZE, dataset="omniglot")
+    losses = [
+        step(Learner(config, CPU), making.episode(), replace(config, precision=precision)).loss
+        for precision in ("bfloat16", "float32")
+    ]
+    assert losses[0] == losses[1]
 
 
 def test_training_learns(tmp_path: Path) -> None:
