@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias, final
 
 import numpy as np
@@ -41,9 +42,15 @@ class TaskConditionedExtractor(nn.Module):
         return features
 
     def params(self, support: LabeledSet, way: int) -> TaskParams | None:
-        """What the support set asks of the extractor's sites."""
-        params: TaskParams | None = self.adapter(support, way, self.extractor)
-        return params
+        """What the extractor's sites are given: the adapter's parameters, and what norms keep."""
+        return self.described(support, self.adapter(support, way, self.extractor))
+
+    def described(self, support: LabeledSet, params: TaskParams | None) -> TaskParams | None:
+        """The parameters with what the extractor's normalizations keep of the support set."""
+        if not self.extractor.keeps:
+            return params
+        found: TaskParams = self.extractor.described(support.images, params)
+        return found
 
     def adapt(self, images: Tensor, labels: Labels) -> AdaptedExtractor:
         """(N images, N labels) -> an ordinary network for this task, independent of this one.
@@ -89,7 +96,10 @@ class FewShotClassifier(nn.Module):
         self.features, self.head = features, head
 
     def forward(self, episode: Episode) -> Float[Tensor, "task query way"]:
-        return self.classify(episode, self.features.params(episode.support, episode.way))
+        support = episode.support
+        if self.features.adapter.transductive:
+            support = replace(support, unlabeled=episode.query.images)
+        return self.classify(episode, self.features.params(support, episode.way))
 
     def classify(
         self, episode: Episode, params: TaskParams | None

@@ -88,14 +88,17 @@ def source_statistics(network: nn.Module, images: float = 1.0) -> DomainStatisti
 
 def with_statistics(network: nn.Module, statistics: DomainStatistics) -> nn.Module:
     """A copy of the network whose batch norms hold these statistics."""
+    check_same_norms(network, statistics)
     made = copy.deepcopy(network)
-    norms = batch_norms(made)
-    if norms.keys() != statistics.norms.keys():
-        odd = sorted(norms.keys() ^ statistics.norms.keys())[0]
-        raise UsageError(f"the statistics are of another network: one of both has no {odd!r}")
-    for name, norm in norms.items():
+    for name, norm in batch_norms(made).items():
         set_moments(norm, statistics.norms[name])
     return made
+
+
+def check_same_norms(network: nn.Module, statistics: DomainStatistics) -> None:
+    """The statistics are of this network's batch norms, all of them."""
+    if odd := batch_norms(network).keys() ^ statistics.norms.keys():
+        raise UsageError(f"the statistics are of another network: one of both has no {min(odd)!r}")
 
 
 def moments(h: Float[Tensor, "image channel *space"]) -> Moments:

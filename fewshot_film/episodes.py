@@ -20,11 +20,13 @@ class LabeledSet:
 
     `factors` holds every labelling that the images admit where a task asks for one of several
     attributes; `labels` is then one of its columns. Only a training objective reads it.
+    `unlabeled` are further images of the tasks, which transductive adapters alone are given.
     """
 
     images: Float[Tensor, "task example channel height width"]
     labels: Int64[Tensor, "task example"]
     factors: Int64[Tensor, "task example factor"] | None = None
+    unlabeled: Float[Tensor, "task unlabeled channel height width"] | None = None
 
 
 @dataclass(frozen=True, eq=False)

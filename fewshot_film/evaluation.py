@@ -14,7 +14,7 @@ from tqdm import tqdm
 from fewshot_film.classifier import FewShotClassifier
 from fewshot_film.episodes import Episode, Sampler, concatenate
 from fewshot_film.errors import FewShotError
-from fewshot_film.guard import check_inductive
+from fewshot_film.guard import check_evaluating
 from fewshot_film.modes import evaluating
 from fewshot_film.seeding import TEST, generator
 
@@ -69,8 +69,8 @@ def evaluate(
     """(classifier, sampler, seed) -> the accuracy of each of `episodes` episodes.
 
     Episode i depends on (seed, stream, i) alone: not on the classifier, the batch or the device,
-    so any two classifiers can be compared episode by episode. Queries are predicted with running
-    statistics, so no answer depends on the other queries.
+    so any two classifiers can be compared episode by episode. No answer depends on the other
+    queries, unless `is_transductive(classifier)` says so.
     """
     device = next(classifier.parameters()).device
     accuracies, group = [], []
@@ -81,7 +81,7 @@ def evaluate(
             total=episodes, desc="evaluate", unit="episode", disable=not progress, leave=False
         ) as bar,
     ):
-        check_inductive(classifier)
+        check_evaluating(classifier)
         for episode in (concatenate(part).to(device) for part in _chunks(drawn, batch)):
             logits = classifier(episode)
             if not logits.isfinite().all():

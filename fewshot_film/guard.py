@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from fewshot_film.adaptation import Adapter
 from fewshot_film.errors import FewShotError, UsageError
+from fewshot_film.normalization import Normalization
 from fewshot_film.run import Run
 
 
@@ -28,8 +30,17 @@ def check_unseen(run: Run, dataset: str, names: Iterable[str]) -> None:
         )
 
 
-def check_inductive(classifier: nn.Module) -> None:
-    """Every module is in evaluation mode and every batch norm has running statistics."""
+def is_transductive(classifier: nn.Module) -> bool:
+    """Whether an adapter or a normalization looks at the queries together, and says so."""
+    parts = [m for m in classifier.modules() if isinstance(m, Adapter | Normalization)]
+    return any(part.transductive for part in parts)
+
+
+def check_evaluating(classifier: nn.Module) -> None:
+    """Every module is in evaluation mode and every batch norm has running statistics.
+
+    So an answer depends on other queries only where `is_transductive` says it.
+    """
     for name, module in classifier.named_modules():
         if module.training:
             raise FewShotError(

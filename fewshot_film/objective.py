@@ -80,7 +80,8 @@ class AttributeLoss(Objective):
         embedded = encoder.embed(torch.cat([support.images, query.images], dim=1))
         shots, queries = embedded.split([support.images.shape[1], query.images.shape[1]], dim=1)
         z = encoder.separation(shots, support.labels, episode.way)
-        outcome = query_outcome(classifier.classify(episode, adapter.generator(z)), query.labels)
+        params = classifier.features.described(support, adapter.generator(z))
+        outcome = query_outcome(classifier.classify(episode, params), query.labels)
         naming = [
             self._naming(encoder, values, factors, episode.way)
             for values, factors in ((shots, support.factors), (queries, query.factors))

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from fewshot_film.adaptation import AdaptiveBatchNorm
 from fewshot_film.catalog import folder_entry
@@ -18,14 +18,17 @@ from fewshot_film.device import choose_device
 from fewshot_film.episodes import Sampler, check_counts
 from fewshot_film.errors import UsageError
 from fewshot_film.evaluation import Evaluation, ci95, evaluate
-from fewshot_film.guard import check_unseen, known_classes
+from fewshot_film.guard import check_unseen, is_transductive, known_classes
 from fewshot_film.provenance import environment
 from fewshot_film.run import Run, load
 from fewshot_film.tasks import Augmented
 from fewshot_film.transforms import with_channels
 
-ADAPTIVE_BATCH_NORM = "@adabn"
-"""Suffix of a run's name: its extractor with adaptive batch norm in place of its own adapter."""
+ADAPTIVE_BATCH_NORM: dict[str, Literal["support", "support+query"]] = {
+    "@adabn": "support",
+    "@adabn-query": "support+query",
+}
+"""Suffix of a run's name -> whose moments replace those of its batch norms."""
 
 
 @dataclass(frozen=True)
@@ -154,15 +157,21 @@ def evaluate_run(
 
 def run_folder(name: str | Path) -> Run:
     """The folder of a run by name."""
-    return Run(str(name).removesuffix(ADAPTIVE_BATCH_NORM))
+    return Run(str(name).rpartition("@")[0] if _statistics(name) else name)
 
 
 def load_as(name: str | Path, device: str) -> FewShotClassifier:
     """A run by name, with its own adapter or, if the name ends so, adaptive batch norm."""
     classifier = load(run_folder(name).path, device)
-    if str(name).endswith(ADAPTIVE_BATCH_NORM):
-        return classifier.with_adapter(AdaptiveBatchNorm()).eval()
-    return classifier
+    statistics = _statistics(name)
+    return (
+        classifier.with_adapter(AdaptiveBatchNorm(statistics)).eval() if statistics else classifier
+    )
+
+
+def _statistics(name: str | Path) -> Literal["support", "support+query"] | None:
+    """Whose moments a run's name asks for, or None for its own adapter."""
+    return ADAPTIVE_BATCH_NORM.get("".join(str(name).rpartition("@")[1:]))
 
 
 def test_images(config: Config, split: str, root: Path, convert_channels: bool) -> ImageSet:

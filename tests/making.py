@@ -1,6 +1,7 @@
 """Small random inputs and lived-in models, each a function of its seed."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -12,17 +13,43 @@ from fewshot_film.data.image_set import ImageSet
 from fewshot_film.encoder import DiscriminativeEncoder, PrototypeMean
 from fewshot_film.episodes import Episode, LabeledSet
 from fewshot_film.extractor import Conv4, Extractor, ResNet12, wide_resnet12
-from fewshot_film.extractor.base import ConditioningFactory
+from fewshot_film.extractor.base import ConditioningFactory, NormalizationFactory
 from fewshot_film.generator import Generator, PerSiteGenerator, SharedGenerator
 from fewshot_film.generator.per_site import ParameterNetwork
 from fewshot_film.head import PrototypeHead
+from fewshot_film.normalization import (
+    GroupNorm,
+    MetaBatchNorm,
+    SupportBatchNorm,
+    TaskNormInstance,
+    TaskNormLayer,
+    TransductiveBatchNorm,
+    instance_norm,
+    layer_norm,
+)
+from fewshot_film.normalization.task_norm import TaskNorm
 
 SIZE = 16
+NORMS = (nn.BatchNorm2d, nn.GroupNorm, MetaBatchNorm, TransductiveBatchNorm, TaskNorm)
 
+NORMALIZATIONS: dict[str, NormalizationFactory] = {
+    "support": SupportBatchNorm,
+    "transductive": TransductiveBatchNorm,
+    "meta": MetaBatchNorm,
+    "task-norm-i": TaskNormInstance,
+    "task-norm-l": TaskNormLayer,
+    "layer": layer_norm,
+    "instance": instance_norm,
+    "group": GroupNorm,
+}
 EXTRACTORS: dict[str, Callable[..., Extractor]] = {
     "conv4": Conv4,
     "resnet12": ResNet12,
     "wide-resnet12": wide_resnet12,
+    **{f"conv4 {name}": partial(Conv4, normalization=n) for name, n in NORMALIZATIONS.items()},
+    **{
+        f"resnet12 {name}": partial(ResNet12, normalization=n) for name, n in NORMALIZATIONS.items()
+    },
 }
 
 
@@ -80,9 +107,12 @@ def lived_in(module: nn.Module, seed: int = 0) -> None:
     """Norms and post-multipliers as training might leave them, with weights of both signs."""
     rng = seeded(seed)
     for m in module.modules():
-        if isinstance(m, nn.BatchNorm2d):
+        if isinstance(m, NORMS):
             nn.init.normal_(m.weight, generator=rng)
             nn.init.normal_(m.bias, generator=rng)
+        if isinstance(m, TaskNorm):
+            nn.init.normal_(m.slope, std=0.1, generator=rng)
+            nn.init.normal_(m.offset, generator=rng)
         if isinstance(m, Generator):
             for multiplier in m.multipliers():
                 nn.init.normal_(multiplier, generator=rng)
@@ -154,16 +184,27 @@ def classifier(
     return FewShotClassifier(features, PrototypeHead(scale=0.5)).eval()
 
 
-def task_params(extractor: Extractor, tasks: int, seed: int = 0) -> TaskParams:
-    """Random parameters for every site, away from identity."""
+def task_params(extractor: Extractor, tasks: int, seed: int = 0, channels: int = 1) -> TaskParams:
+    """Random parameters for every site, away from identity, and what its norms keep."""
     rng = seeded(seed)
-    return {
+    steered = {
         site: {
             name: value + torch.randn(tasks, *value.shape, generator=rng)
             for name, value in params.items()
         }
         for site, params in extractor.identity().items()
     }
+    return with_description(extractor, steered, tasks, channels)
+
+
+def with_description(
+    extractor: Extractor, params: TaskParams, tasks: int, channels: int
+) -> TaskParams:
+    """The parameters, and what the extractor keeps of some random support sets."""
+    if not extractor.keeps:
+        return params
+    with torch.no_grad():
+        return extractor.described(pictures(tasks, 5, channels=channels, seed=7), params)
 
 
 def of_tasks(params: TaskParams, tasks: slice) -> TaskParams:

@@ -30,6 +30,7 @@ ORDER = (
     "transforms",
     "tasks",
     "conditioning",
+    "normalization",
     "encoder",
     "generator",
     "extractor",

@@ -12,7 +12,8 @@ from fewshot_film.data.image_set import ImageSet
 from fewshot_film.episodes import EpisodeSampler
 from fewshot_film.errors import FewShotError, UsageError
 from fewshot_film.evaluation import evaluate
-from fewshot_film.guard import check_inductive, check_unseen, known_classes
+from fewshot_film.guard import check_evaluating, check_unseen, known_classes
+from fewshot_film.normalization import BatchNorm
 from fewshot_film.report import evaluate_run
 from fewshot_film.run import Run
 
@@ -114,11 +115,14 @@ def test_a_module_that_stays_in_training_mode_is_found() -> None:
 
 def test_a_norm_without_running_statistics_is_found() -> None:
     model: FewShotClassifier = making.classifier("none")
-    check_inductive(model)
+    check_evaluating(model)
     site = model.features.extractor.sites()["block2"]
-    site.norm = nn.BatchNorm2d(4, track_running_stats=False).eval()
-    with pytest.raises(FewShotError, match=r"blocks.1.site.norm has no running statistics"):
-        check_inductive(model)
+    assert isinstance(site.norm, BatchNorm)
+    site.norm.batch_norm = nn.BatchNorm2d(4, track_running_stats=False).eval()
+    with pytest.raises(
+        FewShotError, match=r"blocks.1.site.norm.batch_norm has no running statistics"
+    ):
+        check_evaluating(model)
 
 
 def sampler() -> EpisodeSampler:

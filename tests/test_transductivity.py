@@ -9,6 +9,7 @@ from torch import nn
 from fewshot_film.classifier import FewShotClassifier
 from fewshot_film.episodes import EpisodeSampler
 from fewshot_film.evaluation import evaluate
+from fewshot_film.normalization import BatchNorm
 from fewshot_film.transductivity import audit, distance, logits, ways_of_asking
 
 SAMPLER = EpisodeSampler(making.image_set([8] * 5, size=making.SIZE), way=3, shot=2, query=4)
@@ -19,9 +20,11 @@ def transductive() -> FewShotClassifier:
     """Batch norms that take their statistics from whatever passes through, queries included."""
     model = making.classifier("none")
     for site in model.features.extractor.sites().values():
-        norm = nn.BatchNorm2d(site.norm.num_features, track_running_stats=False)
-        norm.load_state_dict({"weight": site.norm.weight, "bias": site.norm.bias})
-        site.norm = norm
+        assert isinstance(site.norm, BatchNorm)
+        old = site.norm.batch_norm
+        norm = nn.BatchNorm2d(old.num_features, track_running_stats=False)
+        norm.load_state_dict({"weight": old.weight, "bias": old.bias})
+        site.norm.batch_norm = norm
     return model.eval()
 
 

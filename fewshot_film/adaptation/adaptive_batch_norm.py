@@ -1,73 +1,112 @@
-"""Adaptive batch norm on the support set (Li et al., Pattern Recognition 2018)."""
+"""Adaptive batch norm (Li et al., Pattern Recognition 2018) as an adapter."""
 
 from __future__ import annotations
 
-from typing import Any, final
+from typing import Literal, TypeAlias, final
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from fewshot_film.adaptation.base import Adapter
-from fewshot_film.conditioning import FiLM, SiteParams, TaskParams
+from fewshot_film.conditioning import SiteParams, TaskParams
+from fewshot_film.domain_statistics import DomainStatistics, Moments, check_same_norms
 from fewshot_film.episodes import LabeledSet
 from fewshot_film.errors import UsageError
 from fewshot_film.extractor import Extractor, Site
+from fewshot_film.normalization import BatchNorm
+from fewshot_film.normalization.base import task_moments
+
+Statistics: TypeAlias = Literal["support", "support+query"] | DomainStatistics
+"""Whose moments: the support set's, those of support and queries, or a domain's, known before."""
 
 
 @final
 class AdaptiveBatchNorm(Adapter):
-    """Replaces each site's source mean and variance by those of the task's support set.
+    """support -> the mean and variance that take the place of the source's in every batch norm.
 
-    Batch norms that are not sites, ResNet-12's shortcuts, keep their running statistics.
+    Weight and bias stay as they are, there is nothing to train, and the variance is the biased one.
+    One pass over the images adapts layer by layer: each batch norm's moments are taken under the
+    adapted ones below it. A domain's statistics, such as `one_pass(extractor, batches)` gives, are
+    taken as they are. With `prior`, the source's moments count as so many images of the task.
 
-    With batch norm y = w * (h - m) / s + b and target moments (m', s'), the replacement is itself
-    FiLM: gamma * y + beta = w * (h - m') / s' + b for gamma = s / s' and
-    beta = b - gamma * (b + w * (m' - m) / s). One pass over the support set adapts layer by layer:
-    each site's moments are taken under the adapted sites below it. There is nothing to train, no
-    query is looked at, and the variance is the biased one. The source moments are the running
-    statistics, so it belongs to evaluation mode.
+    The queries' own images, "support+query", make the answers transductive.
+
+    `film` is an adapter whose parameters the extractor gets as well. It reads the network as it was
+    trained; the moments of a support set are then taken under its parameters, and FiLM follows the
+    adapted batch norm at every site. A domain's statistics are used as they come.
     """
 
+    def __init__(
+        self,
+        statistics: Statistics = "support",
+        *,
+        prior: float = 0.0,
+        film: Adapter | None = None,
+    ) -> None:
+        super().__init__()
+        if not 0 <= prior < float("inf"):
+            raise UsageError(f"prior is {prior}; pass 0 or more images")
+        self.statistics, self.prior, self.film = statistics, prior, film
+        self.transductive = statistics == "support+query"
+
     def forward(self, support: LabeledSet, way: int, extractor: Extractor) -> TaskParams:
-        del way
-        params: TaskParams = {}
-        hooks = [
-            site.register_forward_hook(_align(params, name, len(support.images)))
-            for name, site in extractor.sites().items()
-        ]
-        try:
-            extractor(support.images)
-        finally:
-            for hook in hooks:
-                hook.remove()
-        return params
+        given = self.film(support, way, extractor) if self.film else None
+        if isinstance(self.statistics, DomainStatistics):
+            return self._of_domain(self.statistics, given or {}, extractor, len(support.images))
+        return extractor.described(self._images(support), given, self._moments)
 
-
-def _align(params: TaskParams, name: str, tasks: int) -> Any:
-    """A hook that records a site's FiLM and applies it to what flows on."""
-
-    def hook(site: Site, inputs: tuple[Tensor, None], output: Tensor) -> Tensor:
-        if not isinstance(site.conditioning, FiLM):
+    def _images(self, support: LabeledSet) -> Tensor:
+        if not self.transductive:
+            return support.images
+        if support.unlabeled is None:
             raise UsageError(
-                f"adaptive batch norm scales and shifts, the site {name!r} holds "
-                f"{type(site.conditioning).__name__}; use an extractor with FiLM sites"
+                "adaptive batch norm on support+query was given no queries; classify whole "
+                "episodes, or adapt to the support set alone"
             )
-        params[name] = aligned(site.norm, inputs[0].unflatten(0, (tasks, -1)))
-        return site.condition(output, params[name])
+        return torch.cat([support.images, support.unlabeled], dim=1)
 
-    return hook
+    def _moments(self, name: str, site: Site, images: Tensor) -> SiteParams:
+        return self._blended(
+            batch_norm_of(name, site), task_moments(images), float(images.shape[1])
+        )
+
+    def _of_domain(
+        self, statistics: DomainStatistics, given: TaskParams, extractor: Extractor, tasks: int
+    ) -> TaskParams:
+        check_same_norms(extractor, statistics)
+        names = {id(module): name for name, module in extractor.named_modules()}
+        found = {}
+        for site_name, site in extractor.sites().items():
+            norm = batch_norm_of(site_name, site)
+            kept = statistics.norms[names[id(norm)]]
+            moments = self._blended(norm, _for_tasks(kept, norm, tasks), kept.images)
+            found[site_name] = {**given.get(site_name, {}), **moments}
+        return found
+
+    def _blended(self, norm: nn.BatchNorm2d, target: SiteParams, images: float) -> SiteParams:
+        """The moments of the target's images and `prior` images of the source together."""
+        if not self.prior:
+            return target
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        share, apart = images / (images + self.prior), target["mean"] - norm.running_mean
+        within = (1 - share) * norm.running_var + share * target["var"]
+        return {
+            "mean": norm.running_mean + share * apart,
+            "var": within + share * (1 - share) * apart.square(),
+        }
 
 
-def aligned(norm: nn.BatchNorm2d, h: Float[Tensor, "task example channel *space"]) -> SiteParams:
-    """The FiLM after `norm` that replaces its moments by those of `h`, task by task."""
-    source_mean, source_var = norm.running_mean, norm.running_var
-    assert source_mean is not None
-    assert source_var is not None
-    axes = [1, *range(3, h.ndim)]
-    var, mean = torch.var_mean(h.float(), dim=axes, correction=0)
-    gamma = ((source_var + norm.eps) / (var + norm.eps)).sqrt()
-    slope = norm.weight * (source_var + norm.eps).rsqrt()
-    # batch norm maps the task's mean to this value, which the aligned one maps to norm.bias
-    center = norm.bias + slope * (mean - source_mean)
-    return {"gamma": gamma, "beta": norm.bias - gamma * center}
+def batch_norm_of(name: str, site: Site) -> nn.BatchNorm2d:
+    """The batch norm of a site, whose running statistics are the source's."""
+    if not isinstance(site.norm, BatchNorm):
+        raise UsageError(
+            f"adaptive batch norm replaces running statistics, the site {name!r} holds "
+            f"{type(site.norm).__name__}; use an extractor with BatchNorm"
+        )
+    return site.norm.batch_norm
+
+
+def _for_tasks(moments: Moments, norm: nn.BatchNorm2d, tasks: int) -> SiteParams:
+    values = {"mean": moments.mean, "var": moments.var}
+    return {name: value.to(norm.weight).expand(tasks, -1) for name, value in values.items()}

@@ -4,6 +4,16 @@ from fewshot_film.conditioning.base import Conditioning, SiteParams, TaskParams
 from fewshot_film.conditioning.bias import Bias
 from fewshot_film.conditioning.film import FiLM
 from fewshot_film.conditioning.gate import Gate
+from fewshot_film.conditioning.none import Unconditioned
 from fewshot_film.conditioning.scale import Scale
 
-__all__ = ["Bias", "Conditioning", "FiLM", "Gate", "Scale", "SiteParams", "TaskParams"]
+__all__ = [
+    "Bias",
+    "Conditioning",
+    "FiLM",
+    "Gate",
+    "Scale",
+    "SiteParams",
+    "TaskParams",
+    "Unconditioned",
+]

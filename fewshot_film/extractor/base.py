@@ -10,38 +10,55 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from fewshot_film.conditioning import Conditioning, SiteParams, TaskParams
+from fewshot_film.conditioning import Conditioning, SiteParams, TaskParams, Unconditioned
+from fewshot_film.errors import UsageError
 from fewshot_film.modes import evaluating
+from fewshot_film.normalization import BatchNorm, Normalization
 
 ConditioningFactory: TypeAlias = Callable[[int], Conditioning]
 """channels -> the mechanism at a site, such as the class FiLM itself."""
 
+NormalizationFactory: TypeAlias = Callable[[int], Normalization]
+"""channels -> the normalization at a site, such as the class BatchNorm itself."""
+
 
 class Site(nn.Module):
-    """h -> conditioning(batch_norm(h)): where a network takes its task's parameters.
+    """(h, params) -> conditioning(norm(h)): where a network takes its task's parameters.
 
-    Batch norm pools over the tasks of a batch in training and uses running statistics in
-    evaluation, so that an answer never depends on the other queries.
+    What `params` does not hold is left out: without the mechanism's parameters a site is its
+    normalization alone.
     """
 
-    def __init__(self, channels: int, conditioning: ConditioningFactory) -> None:
+    def __init__(
+        self,
+        channels: int,
+        conditioning: ConditioningFactory = Unconditioned,
+        normalization: NormalizationFactory = BatchNorm,
+    ) -> None:
         super().__init__()
-        self.norm = nn.BatchNorm2d(channels)
+        self.norm = normalization(channels)
         self.conditioning = conditioning(channels)
+        self.names = frozenset(self.conditioning.identity())
 
     def forward(
-        self, h: Float[Tensor, "image channel *space"], params: SiteParams | None
-    ) -> Float[Tensor, "image channel *space"]:
-        """`image` runs over tasks and, faster, their examples; without params: batch norm alone."""
-        h = self.norm(h)
-        return h if params is None else self.condition(h, params)
+        self, h: Float[Tensor, "task example channel *space"], params: SiteParams
+    ) -> Float[Tensor, "task example channel *space"]:
+        h = self.norm(h, params)
+        return h if self.names.isdisjoint(params) else self.conditioning(h, params)
 
-    def condition(
-        self, h: Float[Tensor, "image channel *space"], params: SiteParams
-    ) -> Float[Tensor, "image channel *space"]:
-        """The conditioning alone, on images whose first axis is task-major."""
-        tasks = next(iter(params.values())).shape[0]
-        return self.conditioning(h.unflatten(0, (tasks, -1)), params).flatten(0, 1)
+
+Visit: TypeAlias = Callable[[str, Site, Tensor], Tensor]
+"""(name, site, what flows into it) -> what flows out of it."""
+
+Describe: TypeAlias = Callable[[str, Site, Tensor], SiteParams]
+"""(name, site, what a support set sends into it) -> what is kept of the support set there."""
+
+
+def own_description(name: str, site: Site, support: Tensor) -> SiteParams:
+    """What the site's normalization keeps by itself."""
+    del name
+    kept: SiteParams = site.norm.describe(support)
+    return kept
 
 
 class Extractor(nn.Module, ABC):
@@ -61,29 +78,74 @@ class Extractor(nn.Module, ABC):
 
     @abstractmethod
     def embed(
-        self, images: Float[Tensor, "image channel height width"], params: TaskParams | None
+        self, images: Float[Tensor, "image channel height width"], at: Visit
     ) -> Float[Tensor, "image feature"]:
-        """The network on a flat batch of scaled images whose first axis is task-major."""
+        """The network on a flat batch of scaled images; `at` takes h through a site."""
 
     def forward(
         self,
         images: Float[Tensor, "task example channel height width"],
         params: TaskParams | None = None,
     ) -> Float[Tensor, "task example feature"]:
+        given = self._known(params)
+        return self._visited(images, lambda name, site, h: site(h, given.get(name, {})))
+
+    def described(
+        self,
+        support: Float[Tensor, "task example channel height width"],
+        params: TaskParams | None = None,
+        describe: Describe = own_description,
+    ) -> TaskParams:
+        """`params` and what every site keeps of the support set: layer by layer, in one pass.
+
+        Each site is described under the parameters and descriptions of the sites below it.
+        """
+        given, found = self._known(params), TaskParams()
+
+        def keep(name: str, site: Site, h: Tensor) -> Tensor:
+            found[name] = {**given.get(name, {}), **describe(name, site, h)}
+            out: Tensor = site(h, found[name])
+            return out
+
+        self._visited(support, keep)
+        return {name: kept for name, kept in found.items() if kept}
+
+    def _visited(
+        self, images: Float[Tensor, "task example channel height width"], visit: Visit
+    ) -> Float[Tensor, "task example feature"]:
+        """The features, where `visit` decides at every site; it sees the task axis."""
+        batch = images.shape[:2]
         flat = images.flatten(0, 1) * self.pixel_scale
         flat = flat.contiguous(memory_format=torch.channels_last)
-        return self.embed(flat, params).unflatten(0, images.shape[:2])
+
+        def at(name: str, site: Site, h: Tensor) -> Tensor:
+            return visit(name, site, h.unflatten(0, batch)).flatten(0, 1)
+
+        return self.embed(flat, at).unflatten(0, batch)
+
+    def _known(self, params: TaskParams | None) -> TaskParams:
+        """The parameters, all of them for sites that there are."""
+        if unknown := set(params or ()) - self.sites().keys():
+            raise UsageError(
+                f"there is no site {min(unknown)!r}; {type(self).__name__} has "
+                f"{', '.join(self.sites())}"
+            )
+        return params or {}
+
+    @property
+    def keeps(self) -> bool:
+        """Whether a site's normalization keeps something of the support set, in this mode."""
+        return any(site.norm.keeps for site in self.sites().values())
 
     def feature_dim(self, channels: int, size: int) -> int:
         """Features of an image of `size` x `size` pixels."""
         with evaluating(self):
-            return self.embed(torch.zeros(1, channels, size, size), None).shape[1]
+            return self(torch.zeros(1, 1, channels, size, size)).shape[2]
 
     def identity(self) -> TaskParams:
-        """site -> name -> neutral value for one task: all that a generator needs to know."""
-        return {name: site.conditioning.identity() for name, site in self.sites().items()}
+        """site -> name -> neutral value for one task: all that a generator needs to know.
 
-
-def site_params(params: TaskParams | None, name: str) -> SiteParams | None:
-    """The parameters of one site, or None for the unconditioned network."""
-    return None if params is None else params[name]
+        Sites that cannot be steered are left out.
+        """
+        neutral = {name: site.conditioning.identity() for name, site in self.sites().items()}
+        return {name: params for name, params in neutral.items() if params}

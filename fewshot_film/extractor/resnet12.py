@@ -9,11 +9,17 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fewshot_film.conditioning import TaskParams
 from fewshot_film.errors import UsageError
-from fewshot_film.extractor.base import ConditioningFactory, Extractor, Site, site_params
+from fewshot_film.extractor.base import (
+    ConditioningFactory,
+    Extractor,
+    NormalizationFactory,
+    Site,
+    Visit,
+)
 from fewshot_film.extractor.dropblock import DropBlock
 from fewshot_film.memory import channels_last
+from fewshot_film.normalization import BatchNorm
 
 BLOCKS = 4
 
@@ -40,10 +46,10 @@ def leaky_relu(h: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
 
 
 class ResidualBlock(nn.Module):
-    """Three conv 3x3 -> batch norm -> conditioning, beside a 1x1 shortcut; activation; `end`.
+    """Three conv 3x3 -> normalization -> conditioning, beside a 1x1 shortcut; activation; `end`.
 
-    The third site stands before the residual sum; the shortcut has batch norm but no site. A
-    max-pool comes after the activation, since swish is not monotone.
+    The third site stands before the residual sum; the shortcut's is never conditioned. A max-pool
+    comes after the activation, since swish is not monotone.
     """
 
     def __init__(
@@ -52,29 +58,32 @@ class ResidualBlock(nn.Module):
         inputs: int,
         outputs: int,
         conditioning: ConditioningFactory,
+        normalization: NormalizationFactory,
         activation: Activation,
         end: nn.Module,
     ) -> None:
         super().__init__()
-        self.names = tuple(f"{name}_conv{i}" for i in (1, 2, 3))
+        self.name = name
         self.activation, self.end = activation, end
         widths = (inputs, outputs, outputs)
         self.convs = nn.ModuleList(nn.Conv2d(i, outputs, 3, padding=1, bias=False) for i in widths)
-        sites = nn.ModuleList(Site(outputs, conditioning) for _ in widths)
-        self.sites = cast("list[Site]", sites)
-        self.shortcut = nn.Sequential(
-            nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs)
-        )
+        sites = nn.ModuleList(Site(outputs, conditioning, normalization) for _ in widths)
+        self.main_sites = cast("list[Site]", sites)
+        self.shortcut = nn.Conv2d(inputs, outputs, 1, bias=False)
+        self.shortcut_site = Site(outputs, normalization=normalization)
+
+    def sites(self) -> dict[str, Site]:
+        main = {f"{self.name}_conv{i}": site for i, site in enumerate(self.main_sites, 1)}
+        return {**main, f"{self.name}_shortcut": self.shortcut_site}
 
     def forward(
-        self, images: Float[Tensor, "image inputs height width"], params: TaskParams | None
+        self, images: Float[Tensor, "image inputs height width"], at: Visit
     ) -> Float[Tensor, "image outputs out_height out_width"]:
         h = images
-        for i, (name, conv, site) in enumerate(
-            zip(self.names, self.convs, self.sites, strict=True)
-        ):
-            h = site(conv(self.activation(h) if i else h), site_params(params, name))
-        return self.end(self.activation(h + self.shortcut(images)))
+        for i, (conv, site) in enumerate(zip(self.convs, self.main_sites, strict=True), 1):
+            h = at(f"{self.name}_conv{i}", site, conv(h if i == 1 else self.activation(h)))
+        short = at(f"{self.name}_shortcut", self.shortcut_site, self.shortcut(images))
+        return self.end(self.activation(h + short))
 
 
 @final
@@ -97,29 +106,28 @@ class ResNet12(Extractor):
         activation: Activation = F.silu,
         drops: Sequence[nn.Module] = (),
         pooling: Pooling = global_average,
+        normalization: NormalizationFactory = BatchNorm,
     ) -> None:
         super().__init__(pixel_scale=pixel_scale)
         widths = (channels, *(round(factor * width) for factor in growth))
         blocks = nn.ModuleList(
-            ResidualBlock(f"block{i}", widths[i - 1], widths[i], conditioning, activation, end)
+            ResidualBlock(
+                f"block{i}", widths[i - 1], widths[i], conditioning, normalization, activation, end
+            )
             for i, end in enumerate(_ends(max_pools, drops), 1)
         )
         self.blocks, self.pooling = cast("list[ResidualBlock]", blocks), pooling
         channels_last(self)
 
     def sites(self) -> dict[str, Site]:
-        return {
-            name: site
-            for block in self.blocks
-            for name, site in zip(block.names, block.sites, strict=True)
-        }
+        return {name: site for block in self.blocks for name, site in block.sites().items()}
 
     def embed(
-        self, images: Float[Tensor, "image channel height width"], params: TaskParams | None
+        self, images: Float[Tensor, "image channel height width"], at: Visit
     ) -> Float[Tensor, "image feature"]:
         h = images
         for block in self.blocks:
-            h = block(h, params)
+            h = block(h, at)
         return self.pooling(h)
 
 
@@ -131,6 +139,7 @@ def wide_resnet12(
     drop: float = 0.1,
     pooling: Pooling = flattened,
     pixel_scale: float = 1.0,
+    normalization: NormalizationFactory = BatchNorm,
 ) -> ResNet12:
     """images -> pooling of four blocks w, 2.5w, 5w and 10w wide: MetaOptNet's ResNet-12.
 
@@ -152,6 +161,7 @@ def wide_resnet12(
             DropBlock(drop, 5),
         ),
         pooling=pooling,
+        normalization=normalization,
     )
 
 

@@ -4,6 +4,7 @@ import making
 import torch
 
 from fewshot_film.adaptation import LearnedAdapter, NoAdaptation
+from fewshot_film.adaptation.adaptive_batch_norm import batch_norm_of
 from fewshot_film.adaptation.learned import EncoderPass
 from fewshot_film.encoder import PrototypeMean
 from fewshot_film.generator import SharedGenerator
@@ -43,7 +44,8 @@ def test_the_encoder_s_pass_may_stay_out_of_the_statistics() -> None:
         extractor = making.extractor().train()
         encoder = PrototypeMean(extractor.feature_dim(1, making.SIZE))
         generator = SharedGenerator(encoder.embedding_dim, extractor.identity())
-        mean = extractor.sites()["block1"].norm.running_mean
+        norm = batch_norm_of("block1", extractor.sites()["block1"])
+        mean = norm.running_mean
         assert mean is not None
         before = mean.clone()
         LearnedAdapter(encoder, generator, encoder_pass)(support, 3, extractor)

@@ -14,7 +14,7 @@ def test_conv4_is_four_times_conv_norm_film_relu_pool() -> None:
     for t in range(2):
         h = images[t]
         for i in range(4):
-            norm = {k: state[f"blocks.{i}.site.norm.{k}"] for k in state_names}
+            norm = {k: state[f"blocks.{i}.site.norm.batch_norm.{k}"] for k in state_names}
             h = F.conv2d(h, state[f"blocks.{i}.conv.weight"], padding=1)
             h = F.batch_norm(h, *norm.values())
             gamma, beta = (params[f"block{i + 1}"][n][t].view(-1, 1, 1) for n in ("gamma", "beta"))

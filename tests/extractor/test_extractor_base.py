@@ -4,8 +4,9 @@ import torch
 from torch import nn
 
 from fewshot_film.conditioning import FiLM, Gate
+from fewshot_film.errors import UsageError
 from fewshot_film.extractor import Extractor, Site
-from fewshot_film.extractor.base import site_params
+from fewshot_film.normalization import BatchNorm
 
 
 def lived_in_site() -> Site:
@@ -14,35 +15,45 @@ def lived_in_site() -> Site:
     return site
 
 
-def test_a_site_without_params_is_batch_norm() -> None:
-    site, h = lived_in_site(), torch.randn(4, 3, 5, 5)
-    assert torch.equal(site(h, None), site.norm(h))
+def norm_of(site: Site) -> nn.BatchNorm2d:
+    assert isinstance(site.norm, BatchNorm)
+    return site.norm.batch_norm
+
+
+def test_a_site_without_params_is_its_normalization() -> None:
+    site, h = lived_in_site(), torch.randn(1, 4, 3, 5, 5)
+    assert torch.equal(site(h, {})[0], norm_of(site)(h[0]))
 
 
 def test_a_site_conditions_what_batch_norm_gives() -> None:
     site, h = lived_in_site(), torch.randn(2, 4, 3, 5, 5)
     params = {"gamma": torch.randn(2, 3), "beta": torch.randn(2, 3)}
-    out = site(h.flatten(0, 1), params).unflatten(0, (2, 4))
+    out = site(h, params)
     for t in range(2):
         gamma, beta = (params[n][t].view(3, 1, 1) for n in ("gamma", "beta"))
-        torch.testing.assert_close(out[t], gamma * site.norm(h[t]) + beta)
+        torch.testing.assert_close(out[t], gamma * norm_of(site)(h[t]) + beta)
 
 
 def test_batch_norm_pools_over_the_tasks_in_training() -> None:
-    site, h = lived_in_site().train(), torch.randn(8, 3, 5, 5)
+    site, h = lived_in_site().train(), torch.randn(2, 4, 3, 5, 5)
+    norm = norm_of(site)
     params = {"gamma": torch.ones(2, 3), "beta": torch.zeros(2, 3)}
-    mean, var = h.mean((0, 2, 3), keepdim=True), h.var((0, 2, 3), keepdim=True, correction=0)
-    weight, bias = (p.view(1, 3, 1, 1) for p in (site.norm.weight, site.norm.bias))
-    expected = weight * (h - mean) / (var + site.norm.eps).sqrt() + bias
+    axes = (0, 1, 3, 4)
+    mean, var = h.mean(axes, keepdim=True), h.var(axes, keepdim=True, correction=0)
+    weight, bias = (p.view(3, 1, 1) for p in (norm.weight, norm.bias))
+    expected = weight * (h - mean) / (var + norm.eps).sqrt() + bias
     torch.testing.assert_close(site(h, params), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_site_params() -> None:
-    params = {"a": {"gamma": torch.ones(1)}}
-    assert site_params(params, "a") is params["a"]
-    assert site_params(None, "a") is None
-    with pytest.raises(KeyError, match="b"):
-        site_params(params, "b")
+def test_half_of_a_mechanism_s_parameters() -> None:
+    with pytest.raises(KeyError, match="beta"):
+        lived_in_site()(torch.randn(1, 4, 3, 5, 5), {"gamma": torch.ones(1, 3)})
+
+
+def test_parameters_of_a_site_that_is_not_there() -> None:
+    net, params = making.extractor(), {"block5": {"gamma": torch.ones(1, 4)}}
+    with pytest.raises(UsageError, match="no site 'block5'; Conv4 has block1, block2, block3"):
+        net(making.pictures(1, 2), params)
 
 
 @pytest.mark.parametrize("name", ["conv4", "resnet12"])
@@ -58,12 +69,12 @@ def test_sites_are_named_in_the_order_of_the_data_flow(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["conv4", "resnet12"])
-def test_identity_names_every_site(name: str) -> None:
+def test_identity_names_every_site_that_can_be_steered(name: str) -> None:
     net = making.extractor(name, Gate)
     identity = net.identity()
-    assert list(identity) == list(net.sites())
+    assert list(identity) == [site for site in net.sites() if "shortcut" not in site]
     for site, params in identity.items():
-        assert params["gate"].shape == (net.sites()[site].norm.num_features,)
+        assert params["gate"].shape == (norm_of(net.sites()[site]).num_features,)
 
 
 @pytest.mark.parametrize("name", ["conv4", "resnet12"])

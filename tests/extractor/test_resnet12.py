@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fewshot_film.adaptation.adaptive_batch_norm import batch_norm_of
 from fewshot_film.conditioning import FiLM, SiteParams
 from fewshot_film.errors import UsageError
 from fewshot_film.extractor import (
@@ -36,12 +37,12 @@ def block_by_hand(
     block: ResidualBlock, h: Tensor, params: list[SiteParams], t: int, activation: Activation
 ) -> Tensor:
     """As written in methods.md: FiLM after each of three norms, the third before the sum."""
-    norms = [site.norm for site in block.sites]
+    norms = [batch_norm_of(name, site) for name, site in block.sites().items()]
     first, second, third = block.convs
     a = film(norms[0](first(h)), params[0], t)
     b = film(norms[1](second(activation(a))), params[1], t)
     c = film(norms[2](third(activation(b))), params[2], t)
-    return activation(c + block.shortcut(h))
+    return activation(c + norms[3](block.shortcut(h)))
 
 
 def lived_in(net: ResNet12) -> ResNet12:
@@ -74,11 +75,13 @@ def test_resnet12_follows_the_papers(
         torch.testing.assert_close(out[t], h.mean((2, 3)))
 
 
+def widths(net: ResNet12) -> list[int]:
+    return [batch_norm_of(name, site).num_features for name, site in net.sites().items()]
+
+
 def test_size_of_the_published_network() -> None:
     net = ResNet12(FiLM)
-    assert [s.norm.num_features for s in net.sites().values()] == (
-        [64] * 3 + [128] * 3 + [256] * 3 + [512] * 3
-    )
+    assert widths(net) == ([64] * 4 + [128] * 4 + [256] * 4 + [512] * 4)
     assert sum(isinstance(m, nn.BatchNorm2d) for m in net.modules()) == 16
     assert sum(isinstance(m, nn.Conv2d) for m in net.modules()) == 16
     assert round(sum(p.numel() for p in net.parameters()) / 1e6, 2) == 8.00
@@ -92,9 +95,7 @@ def test_features_do_not_depend_on_the_size() -> None:
 
 def test_size_of_the_published_wide_network() -> None:
     net = wide_resnet12(FiLM)
-    assert [s.norm.num_features for s in net.sites().values()] == (
-        [64] * 3 + [160] * 3 + [320] * 3 + [640] * 3
-    )
+    assert widths(net) == ([64] * 4 + [160] * 4 + [320] * 4 + [640] * 4)
     assert sum(isinstance(m, nn.BatchNorm2d) for m in net.modules()) == 16
     assert sum(isinstance(m, nn.Conv2d) for m in net.modules()) == 16
     # three 3x3 and one 1x1 convolution, and the weight and bias of four batch norms, each block

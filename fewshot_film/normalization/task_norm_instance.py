@@ -1,0 +1,23 @@
+"""TaskNorm-I: the image's own moments channel by channel."""
+
+from __future__ import annotations
+
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from fewshot_film.normalization.base import precise
+from fewshot_film.normalization.task_norm import TaskNorm
+
+
+@final
+class TaskNormInstance(TaskNorm):
+    """TaskNorm with instance normalisation's moments: those of every channel of an image."""
+
+    def image_moments(
+        self, h: Float[Tensor, "task example channel *space"]
+    ) -> tuple[Float[Tensor, "task example channel"], Float[Tensor, "task example channel"]]:
+        var, mean = torch.var_mean(precise(h).flatten(3), dim=3, correction=0)
+        return mean, var

@@ -1,0 +1,23 @@
+"""TaskNorm-L: the image's own moments over all channels."""
+
+from __future__ import annotations
+
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from fewshot_film.normalization.base import precise
+from fewshot_film.normalization.task_norm import TaskNorm
+
+
+@final
+class TaskNormLayer(TaskNorm):
+    """TaskNorm with layer normalisation's moments: one mean and variance for a whole image."""
+
+    def image_moments(
+        self, h: Float[Tensor, "task example channel *space"]
+    ) -> tuple[Float[Tensor, "task example 1"], Float[Tensor, "task example 1"]]:
+        var, mean = torch.var_mean(precise(h).flatten(2), dim=2, keepdim=True, correction=0)
+        return mean, var
