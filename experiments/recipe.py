@@ -24,6 +24,7 @@ from fewshot_film.errors import FewShotError, UsageError
 from fewshot_film.files import write_atomic
 from fewshot_film.report import evaluate_run
 from fewshot_film.training import Interrupted, fit
+from fewshot_film.trial import Question
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
 
@@ -144,7 +145,8 @@ def _run_row(recipe: Recipe, row: Row, seed: int, options: Options) -> None:
     for tasks in row.tests:
         if rows.is_tested(out, row.name, str(tasks), run):
             continue
-        report = evaluate_run(run.path, **asdict(tasks), progress=True, **options.place())
+        question = Question(**asdict(tasks))
+        report = evaluate_run(run.path, question, progress=True, **options.place())
         print(f"{100 * report.evaluation.accuracy:.2f} % on {report.protocol}", flush=True)
         with FileLock(folder / ".results.lock"):  # another process may run other rows
             rows.add(out, row.name, str(tasks), report, run)

@@ -8,8 +8,8 @@ from typing import Any
 
 from rows import Result
 
-from fewshot_film.report import Protocol
 from fewshot_film.tables import percent, table
+from fewshot_film.trial import Protocol
 
 NOTE = "Intervals and p are over episodes, for these trainings; the seeds show how those vary."
 

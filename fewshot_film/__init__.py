@@ -19,18 +19,25 @@ from fewshot_film.adaptation import (
     LearnedAdapter,
     NoAdaptation,
 )
-from fewshot_film.batch_norm_adaptation import adapt_batchnorm
+from fewshot_film.batch_norm_adaptation import (
+    adapt_batchnorm,
+    layer_by_layer,
+    one_pass,
+    online,
+)
 from fewshot_film.build import build
 from fewshot_film.classifier import (
     AdaptedClassifier,
     AdaptedExtractor,
+    Classifier,
     FewShotClassifier,
     TaskConditionedExtractor,
 )
-from fewshot_film.conditioning import Bias, Conditioning, FiLM, Gate, Scale
+from fewshot_film.conditioning import Bias, Conditioning, FiLM, Gate, Scale, Unconditioned
 from fewshot_film.config import Config, default_config
 from fewshot_film.correlation_alignment import correlation_alignment
 from fewshot_film.data.image_set import ImageSet
+from fewshot_film.domain_statistics import DomainStatistics, with_statistics
 from fewshot_film.encoder import (
     DiscriminativeEncoder,
     PrototypeMean,
@@ -48,11 +55,25 @@ from fewshot_film.head import (
     negative_euclidean,
     negative_squared_euclidean,
 )
-from fewshot_film.report import Protocol, Report, evaluate_run
+from fewshot_film.normalization import (
+    BatchNorm,
+    GroupNorm,
+    MetaBatchNorm,
+    Normalization,
+    SupportBatchNorm,
+    TaskNormInstance,
+    TaskNormLayer,
+    TransductiveBatchNorm,
+    instance_norm,
+    layer_norm,
+)
+from fewshot_film.report import Report, evaluate_run
 from fewshot_film.run import Run, load
 from fewshot_film.seeding import generator
 from fewshot_film.selection import choose_by_validation
+from fewshot_film.supervised import SupervisedClassifier
 from fewshot_film.transductivity import Audit, audit
+from fewshot_film.trial import Protocol, Question
 
 __all__ = [
     "AdaptedClassifier",
@@ -60,11 +81,14 @@ __all__ = [
     "Adapter",
     "AdaptiveBatchNorm",
     "Audit",
+    "BatchNorm",
     "Bias",
+    "Classifier",
     "Conditioning",
     "Config",
     "Conv4",
     "DiscriminativeEncoder",
+    "DomainStatistics",
     "Episode",
     "EpisodeSampler",
     "Evaluation",
@@ -74,22 +98,32 @@ __all__ = [
     "FiLM",
     "Gate",
     "Generator",
+    "GroupNorm",
     "ImageSet",
     "LabeledSet",
     "LearnedAdapter",
+    "MetaBatchNorm",
     "NoAdaptation",
+    "Normalization",
     "PerSiteGenerator",
     "Protocol",
     "PrototypeHead",
     "PrototypeMean",
+    "Question",
     "Report",
     "ResNet12",
     "Run",
     "Sampler",
     "Scale",
     "SharedGenerator",
+    "SupervisedClassifier",
+    "SupportBatchNorm",
     "TaskConditionedExtractor",
     "TaskEncoder",
+    "TaskNormInstance",
+    "TaskNormLayer",
+    "TransductiveBatchNorm",
+    "Unconditioned",
     "UsageError",
     "__version__",
     "adapt_batchnorm",
@@ -102,10 +136,16 @@ __all__ = [
     "evaluate",
     "evaluate_run",
     "generator",
+    "instance_norm",
+    "layer_by_layer",
+    "layer_norm",
     "load",
     "negative_euclidean",
     "negative_squared_euclidean",
+    "one_pass",
+    "online",
     "paired",
     "train",
     "wide_resnet12",
+    "with_statistics",
 ]

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import nullcontext
 
+from torch import nn
+
 from fewshot_film.adaptation import Adapter, LearnedAdapter, NoAdaptation
-from fewshot_film.classifier import FewShotClassifier, TaskConditionedExtractor
+from fewshot_film.classifier import Classifier, FewShotClassifier, TaskConditionedExtractor
 from fewshot_film.conditioning import Bias, Conditioning, FiLM, Gate, Scale
 from fewshot_film.config import Config, find_entry
 from fewshot_film.encoder import DiscriminativeEncoder, PrototypeMean, TaskEncoder
+from fewshot_film.errors import UsageError
 from fewshot_film.extractor import Conv4, Extractor, ResNet12, wide_resnet12
+from fewshot_film.extractor.base import NormalizationFactory
 from fewshot_film.generator import Generator, PerSiteGenerator, SharedGenerator
 from fewshot_film.head import (
     PrototypeHead,
@@ -20,6 +24,17 @@ from fewshot_film.head import (
     negative_squared_euclidean,
 )
 from fewshot_film.modes import uncounted
+from fewshot_film.normalization import (
+    BatchNorm,
+    GroupNorm,
+    MetaBatchNorm,
+    SupportBatchNorm,
+    TaskNormInstance,
+    TaskNormLayer,
+    TransductiveBatchNorm,
+    instance_norm,
+    layer_norm,
+)
 from fewshot_film.objective import (
     AttributeLoss,
     AuxiliaryAddition,
@@ -29,6 +44,7 @@ from fewshot_film.objective import (
     QueryLoss,
 )
 from fewshot_film.seeding import seeded_weights
+from fewshot_film.supervised import SupervisedClassifier
 
 CONDITIONINGS: dict[str, type[Conditioning]] = {
     "film": FiLM,
@@ -45,6 +61,17 @@ EXTRACTORS: dict[str, Callable[..., Extractor]] = {
     "resnet12": ResNet12,
     "wide-resnet12": wide_resnet12,
 }
+NORMALIZATIONS: dict[str, NormalizationFactory] = {
+    "running": BatchNorm,
+    "support": SupportBatchNorm,
+    "transductive": TransductiveBatchNorm,
+    "meta": MetaBatchNorm,
+    "task-norm-i": TaskNormInstance,
+    "task-norm-l": TaskNormLayer,
+    "layer": layer_norm,
+    "instance": instance_norm,
+    "group": GroupNorm,
+}
 SIMILARITIES: dict[str, tuple[Similarity, float]] = {
     "squared-euclidean": (negative_squared_euclidean, 1.0),
     "euclidean": (negative_euclidean, 1.0),
@@ -57,15 +84,17 @@ AUXILIARIES: dict[str, type[AuxiliaryLoss]] = {
 }
 
 
-def build(config: Config) -> FewShotClassifier:
+def build(config: Config) -> Classifier:
     """The classifier that a Config describes, its weights drawn from the seed."""
     with seeded_weights(config.seed, 0):
         extractor = _extractor(config)
         features = TaskConditionedExtractor(extractor, _adapter(config, extractor))
+        if config.objective == "classify":
+            return SupervisedClassifier(features, _linear(config, extractor))
         return FewShotClassifier(features, _head(config))
 
 
-def build_objective(config: Config, classifier: FewShotClassifier) -> Objective:
+def build_objective(config: Config, classifier: Classifier) -> Objective:
     """The query loss, and what a Config adds to it: naming attributes, co-training."""
     with seeded_weights(config.seed, 1):
         objective = _task_objective(config, classifier)
@@ -76,7 +105,7 @@ def build_objective(config: Config, classifier: FewShotClassifier) -> Objective:
         return AUXILIARIES[config.auxiliary](objective, features, classes)
 
 
-def _task_objective(config: Config, classifier: FewShotClassifier) -> Objective:
+def _task_objective(config: Config, classifier: Classifier) -> Objective:
     """The query loss; with the attribute loss where tasks ask for one and an encoder learns it."""
     adapter = classifier.features.adapter
     encoder = adapter.encoder if isinstance(adapter, LearnedAdapter) else None
@@ -95,6 +124,7 @@ def _extractor(config: Config) -> Extractor:
         channels=config.channels,
         width=config.width,
         pixel_scale=config.pixel_scale,
+        normalization=NORMALIZATIONS[config.normalization],
         **pools,
     )
 
@@ -112,6 +142,18 @@ def _encoder(config: Config, extractor: Extractor) -> TaskEncoder:
     if config.encoder == "discriminative":
         return DiscriminativeEncoder(channels=config.channels, size=config.size)
     return PrototypeMean(extractor.feature_dim(config.channels, config.size))
+
+
+def _linear(config: Config, extractor: Extractor) -> nn.Linear:
+    """From features to the classes, which are the same in every split."""
+    source = find_entry(config).source
+    if not source.domains:
+        raise UsageError(
+            f"--objective classify tests the classes that it was trained on, {source.name} has "
+            "others in its test; pass a data set that is divided by domains"
+        )
+    features = extractor.feature_dim(config.channels, config.size)
+    return nn.Linear(features, source.classes["train"])
 
 
 def _head(config: Config) -> PrototypeHead:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from fewshot_film.build import build, build_objective
-from fewshot_film.classifier import FewShotClassifier
+from fewshot_film.classifier import Classifier
 from fewshot_film.config import Config
 from fewshot_film.errors import UsageError
 from fewshot_film.files import load_tensors, save_tensors
@@ -27,7 +27,7 @@ class Learner:
     """
 
     def __init__(self, config: Config, device: torch.device) -> None:
-        self.classifier: FewShotClassifier = build(config)
+        self.classifier: Classifier = build(config)
         self.objective: Objective = build_objective(config, self.classifier)
         self.modules = nn.ModuleDict({"classifier": self.classifier, "objective": self.objective})
         self.modules.to(device)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias, final
@@ -44,6 +45,13 @@ class TaskConditionedExtractor(nn.Module):
     def params(self, support: LabeledSet, way: int) -> TaskParams | None:
         """What the extractor's sites are given: the adapter's parameters, and what norms keep."""
         return self.described(support, self.adapter(support, way, self.extractor))
+
+    def params_of(self, episode: Episode) -> TaskParams | None:
+        """What an episode asks of the sites; a transductive adapter sees its queries too."""
+        support = episode.support
+        if self.adapter.transductive:
+            support = replace(support, unlabeled=episode.query.images)
+        return self.params(support, episode.way)
 
     def described(self, support: LabeledSet, params: TaskParams | None) -> TaskParams | None:
         """The parameters with what the extractor's normalizations keep of the support set."""
@@ -87,19 +95,40 @@ class AdaptedExtractor(nn.Module):
         return features.squeeze(0)
 
 
-@final
-class FewShotClassifier(nn.Module):
-    """episode -> logits (task, query, way), from prototypes in the task's own feature space."""
+class Classifier(nn.Module, ABC):
+    """episode -> logits (task, query, way): what can be trained and evaluated.
+
+    `head` classifies into the labels of a support set that a person brings: see `adapt`.
+    """
 
     def __init__(self, features: TaskConditionedExtractor, head: PrototypeHead) -> None:
         super().__init__()
         self.features, self.head = features, head
 
+    @abstractmethod
+    def forward(self, episode: Episode) -> Float[Tensor, "task query way"]: ...
+
+    @abstractmethod
+    def with_adapter(self, adapter: Adapter) -> Classifier:
+        """The same extractor and head, shared, under another adapter."""
+
+    def adapt(self, images: Tensor, labels: Labels) -> AdaptedClassifier:
+        """(N images, N labels) -> a classifier of further images into those labels."""
+        classes, codes = _encode(labels, len(images))
+        extractor = self.features.adapt(images, labels)
+        with evaluating(self):
+            device = self.head.log_scale.device
+            shots = extractor(images).unsqueeze(0)
+            prototypes = class_means(shots, codes.to(device).unsqueeze(0), len(classes))
+        return AdaptedClassifier(extractor, self.head, prototypes.squeeze(0), classes)
+
+
+@final
+class FewShotClassifier(Classifier):
+    """episode -> logits (task, query, way), from prototypes in the task's own feature space."""
+
     def forward(self, episode: Episode) -> Float[Tensor, "task query way"]:
-        support = episode.support
-        if self.features.adapter.transductive:
-            support = replace(support, unlabeled=episode.query.images)
-        return self.classify(episode, self.features.params(support, episode.way))
+        return self.classify(episode, self.features.params_of(episode))
 
     def classify(
         self, episode: Episode, params: TaskParams | None
@@ -113,20 +142,9 @@ class FewShotClassifier(nn.Module):
         return logits
 
     def with_adapter(self, adapter: Adapter) -> FewShotClassifier:
-        """The same extractor and head, shared, under another adapter."""
         return FewShotClassifier(
             TaskConditionedExtractor(self.features.extractor, adapter), self.head
         )
-
-    def adapt(self, images: Tensor, labels: Labels) -> AdaptedClassifier:
-        """(N images, N labels) -> a classifier of further images into those labels."""
-        classes, codes = _encode(labels, len(images))
-        extractor = self.features.adapt(images, labels)
-        with evaluating(self):
-            device = self.head.log_scale.device
-            shots = extractor(images).unsqueeze(0)
-            prototypes = class_means(shots, codes.to(device).unsqueeze(0), len(classes))
-        return AdaptedClassifier(extractor, self.head, prototypes.squeeze(0), classes)
 
 
 @final

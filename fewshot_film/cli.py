@@ -1,4 +1,4 @@
-"""The console command: train, evaluate, compare and datasets."""
+"""The console command: train, evaluate, compare, audit and datasets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Annotated, TypeAlias
 import tyro
 
 from fewshot_film._version import __version__
-from fewshot_film.commands import Compare, Datasets, Evaluate, Train, default_out
+from fewshot_film.commands import Audit, Compare, Datasets, Evaluate, Train, default_out
 from fewshot_film.config import Config, default_config
 from fewshot_film.errors import FewShotError, UsageError
 from fewshot_film.run import Run
@@ -25,7 +25,7 @@ package. `fewshot-film COMMAND --help` explains a command; --version prints the 
 shows the traceback of an error."""
 
 
-Command: TypeAlias = Train | Evaluate | Compare | Datasets
+Command: TypeAlias = Train | Evaluate | Compare | Audit | Datasets
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,6 +59,7 @@ def parse(words: Sequence[str]) -> Command:
         Annotated[Train, tyro.conf.subcommand("train", default=Train(_defaults(words)))]
         | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
         | Annotated[Compare, tyro.conf.subcommand("compare")]
+        | Annotated[Audit, tyro.conf.subcommand("audit")]
         | Annotated[Datasets, tyro.conf.subcommand("datasets")]
     )
     complaint = io.StringIO()

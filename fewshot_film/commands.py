@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -15,8 +15,11 @@ from fewshot_film.errors import UsageError
 from fewshot_film.experiment import train
 from fewshot_film.files import write_atomic
 from fewshot_film.pictures import can_draw, comparison_bars
-from fewshot_film.report import Protocol, Report, evaluate_run, load_as
+from fewshot_film.report import evaluate_run
+from fewshot_film.run import load
 from fewshot_film.tables import (
+    audit_json,
+    audit_table,
     comparison_json,
     difference_table,
     group_table,
@@ -24,6 +27,9 @@ from fewshot_film.tables import (
     protocol_lines,
     table,
 )
+from fewshot_film.transductivity import audit
+from fewshot_film.trial import Protocol, Question, trial
+from fewshot_film.variants import run_of
 
 
 @dataclass(frozen=True)
@@ -63,28 +69,9 @@ class Train:
 
 
 @dataclass(frozen=True)
-class _Shape:
-    """What to evaluate on; what is left out is as the run was trained and tested."""
+class _Asking:
+    """Where to compute, and where the result goes."""
 
-    dataset: str | None = None
-    """Data set by name; `fewshot-film datasets` lists them."""
-    data: str | None = None
-    """A folder of class folders, instead of a data set. Pictures are resized, shorter side first,
-    and cropped to the size the run takes."""
-    split: str = "test"
-    """train, val or test; for a folder also all."""
-    way: int | None = None
-    """Classes a task."""
-    shot: int | None = None
-    """Support images a class."""
-    query: int | None = None
-    """Query images a class."""
-    episodes: int = 1000
-    """Tasks to draw."""
-    seed: int = 0
-    """Which tasks: one seed draws the same ones for every run, batch size and device."""
-    convert_channels: bool = False
-    """Turn grey images into colour ones, or the reverse, where the run needs it."""
     device: str = "auto"
     """auto (a GPU if there is one), cpu or cuda."""
     data_root: Path | None = None
@@ -95,23 +82,8 @@ class _Shape:
     def __post_init__(self) -> None:
         _check_folder("--json", self.json)
 
-    def report(self, run: str, like: str | None = None) -> Report:
-        return evaluate_run(
-            run,
-            like=like,
-            dataset=self.dataset,
-            data=self.data,
-            split=self.split,
-            way=self.way,
-            shot=self.shot,
-            query=self.query,
-            episodes=self.episodes,
-            seed=self.seed,
-            device=self.device,
-            root=self.data_root,
-            convert_channels=self.convert_channels,
-            progress=True,
-        )
+    def place(self) -> dict[str, Any]:
+        return {"device": self.device, "root": self.data_root}
 
     def write(self, text: str) -> None:
         if self.json:
@@ -124,17 +96,20 @@ class Evaluate:
     episodes, by kind of task where there are several.
 
     RUN@adabn evaluates the run's extractor with adaptive batch norm on the support set in place
-    of its own adapter. The same command gives the same figures every time."""
+    of its own adapter, RUN@adabn-query on support and queries (which is transductive, and said so),
+    RUN@adabn-domain on the tested domain's images; RUN@own+adabn keeps the run's own FiLM after it.
+    The same command gives the same figures every time."""
 
     run_folder: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN")]
     """Run folder made by `fewshot-film train`."""
-    on: Annotated[_Shape, tyro.conf.arg(name="")] = field(default_factory=_Shape)
+    on: Annotated[Question, tyro.conf.arg(name="")] = field(default_factory=Question)
+    asking: Annotated[_Asking, tyro.conf.arg(name="")] = field(default_factory=_Asking)
 
     def run(self) -> None:
-        report = self.on.report(self.run_folder)
+        report = evaluate_run(self.run_folder, self.on, progress=True, **self.asking.place())
         print(report.protocol)
         print(group_table([report]))
-        self.on.write(report.to_json())
+        self.asking.write(report.to_json())
 
 
 @dataclass(frozen=True)
@@ -150,7 +125,8 @@ class Compare:
     """Run folders; differences are to the first."""
     picture: Path | None = None
     """Also draw the accuracies by kind of task to this PNG file."""
-    on: Annotated[_Shape, tyro.conf.arg(name="")] = field(default_factory=_Shape)
+    on: Annotated[Question, tyro.conf.arg(name="")] = field(default_factory=Question)
+    asking: Annotated[_Asking, tyro.conf.arg(name="")] = field(default_factory=_Asking)
 
     def __post_init__(self) -> None:
         _check_folder("--picture", self.picture)
@@ -161,15 +137,42 @@ class Compare:
         if len(self.runs) < 2:
             raise UsageError(f"compare needs at least two runs, got {len(self.runs)}")
         for run in self.runs:
-            load_as(run, "cpu")  # all are whole before the first one takes its time
-        reports = [self.on.report(run, like=self.runs[0]) for run in self.runs]
+            load(run_of(run).path, "cpu")  # all are whole before the first one takes its time
+        how = {"like": self.runs[0], "progress": True, **self.asking.place()}
+        reports = [evaluate_run(run, self.on, **how) for run in self.runs]
         print("\n".join(protocol_lines(reports)))
         print(group_table(reports))
         print()
         print(difference_table(reports))
-        self.on.write(comparison_json(reports))
+        self.asking.write(comparison_json(reports))
         if self.picture:
             write_atomic(self.picture, comparison_bars(reports))
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Audit whether a run's answers depend on which other queries are asked.
+
+    The same episodes are asked with their queries all together, one by one, and one class at a
+    time. An inductive run answers alike each time. A transductive one does not, and its accuracy is
+    not to be compared with an inductive one's. RUN@adabn and its like are audited too."""
+
+    run_folder: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN")]
+    """Run folder made by `fewshot-film train`."""
+    on: Annotated[Question, tyro.conf.arg(name="")] = field(
+        default_factory=lambda: Question(episodes=100)
+    )
+    asking: Annotated[_Asking, tyro.conf.arg(name="")] = field(default_factory=_Asking)
+
+    def run(self) -> None:
+        put = trial(self.run_folder, self.on, **self.asking.place())
+        found = audit(
+            put.classifier, put.sampler, self.on.episodes, seed=self.on.seed, progress=True
+        )
+        print(put.protocol)
+        print(audit_table(found))
+        print(found.verdict())
+        self.asking.write(audit_json(self.run_folder, put.protocol, found))
 
 
 @dataclass(frozen=True)

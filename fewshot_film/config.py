@@ -24,6 +24,16 @@ class Config:
     """Data set to train on; `fewshot-film datasets` lists them."""
     data: str | None = None
     """A folder of class folders to train on instead of a named data set."""
+    train_domains: str | None = None
+    """Domains to learn from and to validate on, with commas between them, where a data set is
+    divided by domains (default: all that are not tested)."""
+    test_domains: str | None = None
+    """Domains of the test (default: all that are not trained on)."""
+    objective: Literal["episodes", "classify"] = "episodes"
+    """What is learned: tasks, or plain classification of all training classes by a linear layer
+    (for data sets whose domains, not classes, are divided; tests are of the same classes)."""
+    batch_images: int = 128
+    """Images of a batch, which takes the place of a task in --objective classify."""
     conditioning: Literal["film", "bias", "scale", "gate", "none"] = "film"
     """What stands at the extractor's sites: gamma * h + beta, h + beta, gamma * h, sigmoid(gate) *
     h, or nothing (a plain prototypical network)."""
@@ -38,6 +48,20 @@ class Config:
     statistics of batch norm (TADAM's code) or leaves them alone."""
     extractor: Literal["conv4", "resnet12", "wide-resnet12"] = "conv4"
     """The network that embeds images: Conv-4, TADAM's ResNet-12, or MetaOptNet's with DropBlock."""
+    normalization: Literal[
+        "running",
+        "support",
+        "transductive",
+        "meta",
+        "task-norm-i",
+        "task-norm-l",
+        "layer",
+        "instance",
+        "group",
+    ] = "running"
+    """Whose mean and variance normalise: of all training images (batch norm), of the support set in
+    evaluation, of all that is asked together, of the support set in training too, of a learned
+    mixture of support set and image (by channel or whole), or of each image alone."""
     width: int = 32
     """Channels of the extractor's first block."""
     max_pools: int = 4
@@ -137,6 +161,25 @@ class Config:
             raise UsageError(
                 f"--encoder-pass is of prototype-mean, --encoder is {self.encoder}; leave it out"
             )
+        if self.objective == "classify":
+            self._check_classify()
+
+    def _check_classify(self) -> None:
+        """Batches of single images have no support set."""
+        if self.conditioning != "none":
+            raise UsageError(
+                f"--objective classify has no tasks for --conditioning {self.conditioning} to "
+                "follow; pass --conditioning none"
+            )
+        if self.auxiliary != "none":
+            raise UsageError(
+                f"--objective classify is what --auxiliary {self.auxiliary} adds; leave it out"
+            )
+        if self.normalization in ("transductive", "meta", "task-norm-i", "task-norm-l"):
+            raise UsageError(
+                f"--objective classify has no support sets for --normalization "
+                f"{self.normalization}; pass running, support, layer, instance or group"
+            )
 
 
 _COUNTS = (
@@ -148,6 +191,7 @@ _COUNTS = (
     "validate_every",
     "size",
     "auxiliary_batch",
+    "batch_images",
     "max_pools",
     "validation_episodes",
     "test_episodes",

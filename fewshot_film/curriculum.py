@@ -13,7 +13,7 @@ from fewshot_film.episodes import Episode, EpisodeSampler, Sampler
 from fewshot_film.errors import UsageError
 from fewshot_film.schedule import auxiliary_share
 from fewshot_film.seeding import TRAINING, generator
-from fewshot_film.tasks import Augmented, ClassBatches, UniformQuerySampler
+from fewshot_film.tasks import Augmented, ClassBatches, SupervisedBatches, UniformQuerySampler
 from fewshot_film.tasks.augmented import Transform, transformed
 from fewshot_film.transforms import flip_and_crop, flip_and_crop_diagonal
 
@@ -49,7 +49,9 @@ class Curriculum:
 
 
 def task_sampler(config: Config, data: ImageSet) -> Sampler:
-    """What draws the training tasks that a Config describes."""
+    """What draws the training tasks, or batches, that a Config describes."""
+    if config.objective == "classify":
+        return SupervisedBatches(data, config.batch_images)
     entry = find_entry(config)
     shape = (config.way, config.shot, config.query)
     if config.query_draw == "balanced":

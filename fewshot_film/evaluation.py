@@ -11,7 +11,7 @@ from jaxtyping import Float64, Int64
 from numpy import ndarray
 from tqdm import tqdm
 
-from fewshot_film.classifier import FewShotClassifier
+from fewshot_film.classifier import Classifier
 from fewshot_film.episodes import Episode, Sampler, concatenate
 from fewshot_film.errors import FewShotError
 from fewshot_film.guard import check_evaluating
@@ -57,7 +57,7 @@ class Difference:
 
 
 def evaluate(
-    classifier: FewShotClassifier,
+    classifier: Classifier,
     sampler: Sampler,
     episodes: int,
     *,

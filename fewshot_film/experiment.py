@@ -7,11 +7,11 @@ from pathlib import Path
 
 from fewshot_film import pictures
 from fewshot_film.config import Config
-from fewshot_film.data.root import data_root
 from fewshot_film.files import write_atomic
-from fewshot_film.report import evaluate_run, test_images, test_sampler
-from fewshot_film.run import Run, load
+from fewshot_film.report import evaluate_run
+from fewshot_film.run import Run
 from fewshot_film.training import fit
+from fewshot_film.trial import Question, trial
 
 
 def train(
@@ -30,9 +30,8 @@ def train(
     """
     run = fit(config, out, device=device, root=root, resume=resume, progress=progress)
     if not run.test_file.exists():
-        report = evaluate_run(
-            run.path, episodes=config.test_episodes, device=device, root=root, progress=progress
-        )
+        question = Question(episodes=config.test_episodes)
+        report = evaluate_run(run.path, question, device=device, root=root, progress=progress)
         draw(run, device, root)
         write_atomic(run.test_file, report.to_json().encode())
     return run
@@ -43,8 +42,6 @@ def draw(run: Run, device: str, root: Path | None) -> None:
     if not pictures.can_draw():
         print("no pictures: pip install matplotlib", file=sys.stderr)
         return
-    config = run.config()
-    images = test_images(config, "test", data_root(root), convert_channels=True)
-    sampler = test_sampler(config, "test", images)
+    shown = trial(run.path, Question(), device=device, root=root)
     write_atomic(run.curves_file, pictures.curves(run.metrics()))
-    write_atomic(run.episodes_file, pictures.episodes(load(run.path, device), sampler, seed=0))
+    write_atomic(run.episodes_file, pictures.episodes(shown.classifier, shown.sampler, seed=0))

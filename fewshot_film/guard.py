@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -18,11 +18,18 @@ def known_classes(run: Run, names: Iterable[str]) -> list[str]:
     return sorted(run.classes().intersection(names))
 
 
-def check_unseen(run: Run, dataset: str, names: Iterable[str]) -> None:
-    """A test is of classes that the run has not learned from or been chosen by."""
+def check_unseen(
+    run: Run, dataset: str, names: Iterable[str], domains: Collection[str] = ()
+) -> None:
+    """A test is of classes that the run has not learned from or been chosen by, or of domains."""
+    if known := run.domains().intersection(domains):
+        raise UsageError(
+            f"{run.path} was trained or validated on the domain {min(known)!r} of {dataset}; test "
+            "on another with --domains, or pass --split val to look at known ones"
+        )
     asked = set(names)
     seen = known_classes(run, asked)
-    if seen:
+    if seen and not domains:
         raise UsageError(
             f"{run.path} was trained or validated on {len(seen)} of the {len(asked)} test classes "
             f"of {dataset}, {seen[0]!r} among them; test on other classes, or pass --split val or "

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fewshot_film.adaptation import LearnedAdapter
-from fewshot_film.classifier import FewShotClassifier
+from fewshot_film.classifier import Classifier, FewShotClassifier
 from fewshot_film.encoder import DiscriminativeEncoder
 from fewshot_film.episodes import Episode, LabeledSet
 
@@ -32,14 +32,14 @@ class Objective(nn.Module, ABC):
     """(classifier, episode) -> Outcome; a module, since a loss may have weights of its own."""
 
     @abstractmethod
-    def forward(self, classifier: FewShotClassifier, episode: Episode) -> Outcome: ...
+    def forward(self, classifier: Classifier, episode: Episode) -> Outcome: ...
 
 
 @final
 class QueryLoss(Objective):
     """The mean cross-entropy of the queries."""
 
-    def forward(self, classifier: FewShotClassifier, episode: Episode) -> Outcome:
+    def forward(self, classifier: Classifier, episode: Episode) -> Outcome:
         return query_outcome(classifier(episode), episode.query.labels)
 
 
@@ -69,11 +69,12 @@ class AttributeLoss(Objective):
             nn.LayerNorm(embedding_dim), nn.Linear(embedding_dim, factors)
         )
 
-    def forward(self, classifier: FewShotClassifier, episode: Episode) -> Outcome:
+    def forward(self, classifier: Classifier, episode: Episode) -> Outcome:
         support, query = episode.support, episode.query
         if support.factors is None or query.factors is None:
             return query_outcome(classifier(episode), query.labels)
         adapter = classifier.features.adapter
+        assert isinstance(classifier, FewShotClassifier)
         assert isinstance(adapter, LearnedAdapter)
         encoder = adapter.encoder
         assert isinstance(encoder, DiscriminativeEncoder)
@@ -115,7 +116,7 @@ class AuxiliaryLoss(Objective):
         self.tasks = tasks
         self.linear = nn.Linear(feature_dim, classes)
 
-    def cross_entropy(self, classifier: FewShotClassifier, batch: LabeledSet) -> Float[Tensor, ""]:
+    def cross_entropy(self, classifier: Classifier, batch: LabeledSet) -> Float[Tensor, ""]:
         """How badly the linear layer names the class of each image."""
         features = classifier.features.extractor(batch.images)
         logits = self.linear(features.flatten(0, 1))
@@ -126,7 +127,7 @@ class AuxiliaryLoss(Objective):
 class AuxiliaryInstead(AuxiliaryLoss):
     """A co-training step replaces the step on tasks, as TADAM's paper reads."""
 
-    def forward(self, classifier: FewShotClassifier, episode: Episode) -> Outcome:
+    def forward(self, classifier: Classifier, episode: Episode) -> Outcome:
         if episode.auxiliary is None:
             outcome: Outcome = self.tasks(classifier, episode)
             return outcome
@@ -142,7 +143,7 @@ class AuxiliaryAddition(AuxiliaryLoss):
     the same up to where the second gradient is taken.
     """
 
-    def forward(self, classifier: FewShotClassifier, episode: Episode) -> Outcome:
+    def forward(self, classifier: Classifier, episode: Episode) -> Outcome:
         outcome: Outcome = self.tasks(classifier, episode)
         if episode.auxiliary is None:
             return outcome

@@ -14,7 +14,7 @@ from jaxtyping import Int64, UInt8
 from numpy import ndarray
 from torch import Tensor
 
-from fewshot_film.classifier import FewShotClassifier
+from fewshot_film.classifier import Classifier
 from fewshot_film.episodes import Episode, LabeledSet, Sampler
 from fewshot_film.evaluation import ci95
 from fewshot_film.modes import evaluating
@@ -54,7 +54,7 @@ def curves(metrics: Sequence[dict[str, Any]]) -> bytes:
     return _png(figure)
 
 
-def episodes(classifier: FewShotClassifier, sampler: Sampler, seed: int) -> bytes:
+def episodes(classifier: Classifier, sampler: Sampler, seed: int) -> bytes:
     """Up to six test tasks, of different groups -> a PNG of support sets, queries and answers."""
     chosen = _tasks_to_show(sampler, seed)
     columns = 3
@@ -107,7 +107,7 @@ def comparison_bars(reports: Sequence[Report]) -> bytes:
     return _png(figure)
 
 
-def _predict(classifier: FewShotClassifier, episode: Episode) -> Int64[Tensor, " query"]:
+def _predict(classifier: Classifier, episode: Episode) -> Int64[Tensor, " query"]:
     device = next(classifier.parameters()).device
     with evaluating(classifier):
         return classifier(episode.to(device)).argmax(2)[0].cpu()

@@ -12,7 +12,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from fewshot_film.build import build
-from fewshot_film.classifier import FewShotClassifier
+from fewshot_film.classifier import Classifier
 from fewshot_film.config import Config, from_json, to_json
 from fewshot_film.device import choose_device
 from fewshot_film.errors import FewShotError, UsageError
@@ -49,9 +49,15 @@ class Run:
         write_atomic(self.config_file, to_json(config).encode())
 
     def note_origin(
-        self, environment: dict[str, str], classes: Mapping[str, Sequence[str]]
+        self,
+        environment: dict[str, str],
+        classes: Mapping[str, Sequence[str]],
+        domains: Sequence[str] = (),
     ) -> None:
-        """Keep where the run was trained, one entry for each place, and on which classes."""
+        """Keep where the run was trained, one entry a place, and on which classes and domains.
+
+        `domains` are those of a data set that is divided by them.
+        """
         old = self._origin() if self.origin_file.exists() else {"environments": [], "classes": {}}
         places = old["environments"]
         content = {
@@ -60,6 +66,7 @@ class Run:
                 split: sorted({*old["classes"].get(split, ()), *names})
                 for split, names in classes.items()
             },
+            "domains": sorted({*old.get("domains", ()), *domains}),
         }
         if content != old:
             write_atomic(self.origin_file, (json.dumps(content, indent=1) + "\n").encode())
@@ -72,6 +79,10 @@ class Run:
     def classes(self) -> frozenset[str]:
         """The names of all classes that the training learned from or was chosen by."""
         return frozenset(name for names in self._origin()["classes"].values() for name in names)
+
+    def domains(self) -> frozenset[str]:
+        """The domains that the training saw, of a data set that is divided by them."""
+        return frozenset(self._origin().get("domains", ()))
 
     def _origin(self) -> dict[str, Any]:
         try:
@@ -147,7 +158,7 @@ class Run:
         write_atomic(self.metrics_file, "".join(kept).encode())
 
 
-def load(run: Path | str, device: str = "auto") -> FewShotClassifier:
+def load(run: Path | str, device: str = "auto") -> Classifier:
     """A run folder -> its best classifier, ready to adapt, in evaluation mode."""
     folder = Run(run)
     classifier = build(folder.config())

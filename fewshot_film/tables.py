@@ -12,6 +12,8 @@ from numpy import ndarray
 
 from fewshot_film.evaluation import Evaluation, ci95, paired
 from fewshot_film.report import Report, present_groups
+from fewshot_film.transductivity import Audit
+from fewshot_film.trial import Protocol
 
 
 def comparison_json(reports: Sequence[Report]) -> str:
@@ -35,6 +37,29 @@ def comparison(reports: Sequence[Report]) -> dict[str, Any]:
         "rows": rows,
         "reports": [json.loads(report.to_json()) for report in reports],
     }
+
+
+def audit_table(found: Audit) -> str:
+    """One row for each way of asking."""
+    rows = [[name, percent(accuracy, interval)] for name, accuracy, interval in found.rows()]
+    return table([["queries asked", "accuracy (%)"], *rows])
+
+
+def audit_json(run: str, protocol: Protocol, found: Audit) -> str:
+    """An audit as JSON text, with every episode's accuracies."""
+    content = {
+        "run": run,
+        "protocol": asdict(protocol),
+        "transductive": found.transductive,
+        "changed": found.changed,
+        "moved": found.moved,
+        "accuracies": {
+            "together": found.together.tolist(),
+            "one by one": found.one_by_one.tolist(),
+            "one class at a time": found.by_class.tolist(),
+        },
+    }
+    return json.dumps(content, indent=1) + "\n"
 
 
 def protocol_lines(reports: Sequence[Report]) -> list[str]:

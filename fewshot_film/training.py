@@ -17,6 +17,7 @@ from fewshot_film.data.image_set import ImageSet
 from fewshot_film.data.root import data_root
 from fewshot_film.data.source import SPLITS
 from fewshot_film.device import choose_device, has_bfloat16
+from fewshot_film.domains import domains_of, in_domains
 from fewshot_film.episodes import Episode, Sampler
 from fewshot_film.errors import FewShotError, UsageError
 from fewshot_film.evaluation import evaluate
@@ -68,7 +69,11 @@ def fit(
         run.forget_metrics_after(learner.step)
         if learner.step < config.steps:
             run.test_file.unlink(missing_ok=True)
-            run.note_origin(environment(place), {s: sets[s].names for s in LEARNED_FROM})
+            run.note_origin(
+                environment(place),
+                {s: sets[s].names for s in LEARNED_FROM},
+                domains_of(config, "train"),
+            )
         _loop(run, config, learner, curriculum, samplers["val"], place, progress)
     return run
 
@@ -81,7 +86,7 @@ def load_splits(config: Config, root: Path, device: torch.device) -> dict[str, I
             f"--channels is {config.channels}, {entry.source.name} has {entry.source.channels}; "
             f"pass --channels {entry.source.channels}"
         )
-    sets = {split: entry.source.load(root, split) for split in SPLITS}
+    sets = {s: in_domains(config, s, entry.source.load(root, s)) for s in SPLITS}
     return {split: images.resize(config.size).to(device) for split, images in sets.items()}
 
 

@@ -16,7 +16,7 @@ from numpy import ndarray
 from torch import Tensor
 from tqdm import trange
 
-from fewshot_film.classifier import FewShotClassifier
+from fewshot_film.classifier import Classifier
 from fewshot_film.episodes import Episode, LabeledSet, Sampler
 from fewshot_film.evaluation import ci95
 from fewshot_film.modes import evaluating
@@ -45,6 +45,15 @@ class Audit:
         """Whether answers depend on the other queries."""
         return self.moved > TOLERANCE
 
+    def verdict(self) -> str:
+        """What the audit found, as a sentence."""
+        if not self.transductive:
+            return "inductive: no answer depends on the other queries"
+        return (
+            f"transductive: answers depend on the other queries ({self.changed:.1%} of them change "
+            "with how they are asked); do not compare its accuracy with an inductive one's"
+        )
+
     def rows(self) -> list[tuple[str, float, float]]:
         """(how the queries are asked, mean accuracy, half its 95% interval)."""
         ways = {
@@ -56,7 +65,7 @@ class Audit:
 
 
 def audit(
-    classifier: FewShotClassifier,
+    classifier: Classifier,
     sampler: Sampler,
     episodes: int,
     *,
@@ -87,7 +96,7 @@ def ways_of_asking(labels: Int64[Tensor, " query"]) -> list[list[Int64[Tensor, "
 
 
 def logits(
-    classifier: FewShotClassifier, episode: Episode, parts: list[Int64[Tensor, " part"]]
+    classifier: Classifier, episode: Episode, parts: list[Int64[Tensor, " part"]]
 ) -> Float[Tensor, "query way"]:
     """The logits of every query, asked in these parts, in the order of the episode."""
     query = episode.query

@@ -54,7 +54,7 @@ def test_train_in_python(tmp_path: Path, trained: Path) -> None:
     run = ff.train(config, tmp_path / "run", device="cpu", progress=False)
     running.assert_same(run.path, trained)
     assert run.test()["accuracies"] == ff.Run(trained).test()["accuracies"]
-    report = ff.evaluate_run(run.path, episodes=6)
+    report = ff.evaluate_run(run.path, ff.Question(episodes=6))
     assert report.evaluation.accuracies == pytest.approx(run.test()["accuracies"])
 
 

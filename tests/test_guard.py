@@ -16,6 +16,7 @@ from fewshot_film.guard import check_evaluating, check_unseen, known_classes
 from fewshot_film.normalization import BatchNorm
 from fewshot_film.report import evaluate_run
 from fewshot_film.run import Run
+from fewshot_film.trial import Question
 
 PLACE = {"torch": "x"}
 
@@ -81,18 +82,18 @@ def test_a_test_on_trained_classes_is_refused(
 
 def test_training_classes_can_be_looked_at(trained: Path) -> None:
     counts = [
-        evaluate_run(trained, split=split, episodes=2).protocol.known_classes
+        evaluate_run(trained, Question(split=split, episodes=2)).protocol.known_classes
         for split in ("train", "val")
     ]
     assert sum(counts) == len(Run(trained).classes())
-    report = evaluate_run(trained, split="val", episodes=2)
+    report = evaluate_run(trained, Question(split="val", episodes=2))
     assert str(report.protocol).endswith(f"{counts[1]} of its classes were trained on or chosen by")
 
 
 def test_another_shot_is_said(trained: Path) -> None:
-    report = evaluate_run(trained, shot=1, episodes=2)
+    report = evaluate_run(trained, Question(shot=1, episodes=2))
     assert "1-shot (trained with 2-shot tasks)" in str(report.protocol)
-    assert "trained with" not in str(evaluate_run(trained, episodes=2).protocol)
+    assert "trained with" not in str(evaluate_run(trained, Question(episodes=2)).protocol)
 
 
 class Stubborn(nn.Module):

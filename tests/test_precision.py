@@ -15,6 +15,7 @@ from fewshot_film.config import Config, default_config
 from fewshot_film.evaluation import Difference, paired
 from fewshot_film.report import evaluate_run
 from fewshot_film.training import fit, step
+from fewshot_film.trial import Question
 
 CPU = torch.device("cpu")
 
@@ -75,6 +76,7 @@ def difference(a: Config, b: Config, seed: int, out: Path) -> Difference:
     for config in (a, b):
         run = out / f"{config.precision}-{seed}"
         fit(replace(config, seed=seed), run, device="cpu", progress=False)
-        reports.append(evaluate_run(run, episodes=300, split="val", device="cpu").evaluation)
+        question = Question(episodes=300, split="val")
+        reports.append(evaluate_run(run, question, device="cpu").evaluation)
     assert all(report.accuracy > 0.5 for report in reports), "both have learned"
     return paired(reports[0].accuracies, reports[1].accuracies)

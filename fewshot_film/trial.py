@@ -1,0 +1,215 @@
+"""Trial: a run and the tasks that it is put to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from fewshot_film.catalog import folder_entry
+from fewshot_film.classifier import Classifier
+from fewshot_film.config import Config, find_entry
+from fewshot_film.data.image_set import ImageSet
+from fewshot_film.data.root import data_root
+from fewshot_film.domains import domains_of, in_domains
+from fewshot_film.episodes import Sampler, check_counts
+from fewshot_film.errors import UsageError
+from fewshot_film.guard import check_unseen, is_transductive, known_classes
+from fewshot_film.run import Run
+from fewshot_film.tasks import Augmented
+from fewshot_film.transforms import with_channels
+from fewshot_film.variants import load_as, run_of, variant_of
+
+UNLABELED = 4096
+"""Images of a domain that tell its statistics, at most."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What to ask of a run; what is left out is as the run was trained and tested."""
+
+    dataset: str | None = None
+    """Data set by name; `fewshot-film datasets` lists them."""
+    data: str | None = None
+    """A folder of class folders, instead of a data set. Pictures are resized, shorter side first,
+    and cropped to the size the run takes."""
+    split: str = "test"
+    """train, val or test; for a folder also all."""
+    domains: str | None = None
+    """Domains to test on, with commas between them, of a data set that has several."""
+    way: int | None = None
+    """Classes a task."""
+    shot: int | None = None
+    """Support images a class."""
+    query: int | None = None
+    """Query images a class."""
+    episodes: int = 1000
+    """Tasks to draw."""
+    seed: int = 0
+    """Which tasks: one seed draws the same ones for every run, batch size and device."""
+    convert_channels: bool = False
+    """Turn grey images into colour ones, or the reverse, where the run needs it."""
+
+    def __post_init__(self) -> None:
+        if self.dataset and self.data:
+            raise UsageError(
+                f"--dataset {self.dataset} and --data {self.data} were both given; pass one of them"
+            )
+        given = {name: getattr(self, name) for name in ("way", "shot", "query", "episodes")}
+        check_counts(**{name: value for name, value in given.items() if value is not None})
+
+    def of(self, config: Config, base: Config) -> Config:
+        """The config of a run with its test as asked, or else as that of `base`."""
+        return replace(
+            config,
+            dataset=self.dataset or base.dataset,
+            data=self.data or (None if self.dataset else base.data),
+            test_domains=self.domains or (None if self.dataset or self.data else base.test_domains),
+            test_way=self.way or base.test_way,
+            shot=self.shot or base.shot,
+            query=self.query or base.query,
+            test_episodes=self.episodes,
+            seed=self.seed,
+        )
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What was asked of a classifier; the same protocol draws the same episodes for every run.
+
+    `trained_shot` is the shot of the run's training; `known_classes` counts the classes of the
+    split that it was trained on or chosen by, which is fair where `domains`, those that are tested,
+    are new.
+    """
+
+    dataset: str
+    split: str
+    way: int
+    shot: int
+    query: int
+    episodes: int
+    seed: int
+    image_size: int
+    channels: int
+    transductive: bool = False
+    trained_shot: int | None = None
+    known_classes: int = 0
+    domains: str = ""
+
+    def __str__(self) -> str:
+        """The protocol as a line to print beside every figure."""
+        side = self.image_size
+        return (
+            f"{self.dataset} {self.split}{self._in_domains()}: "
+            f"{self.way}-way {self.shot}-shot{self._other_shot()}, {self.query} queries a class, {self.episodes} episodes, seed {self.seed}, "
+            f"{side}x{side}x{self.channels} images, "
+            f"{'transductive' if self.transductive else 'inductive'}{self._known_classes()}"
+        )
+
+    def _in_domains(self) -> str:
+        return f" ({self.domains.replace(',', ', ')})" if self.domains else ""
+
+    def _other_shot(self) -> str:
+        if self.trained_shot in (None, self.shot):
+            return ""
+        return f" (trained with {self.trained_shot}-shot tasks)"
+
+    def _known_classes(self) -> str:
+        known = self.known_classes
+        return f", {known} of its classes were trained on or chosen by" if known else ""
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """A run's classifier, what draws its tasks, and the protocol to print beside the figures."""
+
+    run: Run
+    config: Config
+    classifier: Classifier
+    sampler: Sampler
+    protocol: Protocol
+
+
+def trial(
+    name: str | Path,
+    question: Question,
+    *,
+    like: str | Path | None = None,
+    device: str = "auto",
+    root: Path | None = None,
+) -> Trial:
+    """(run, question) -> its Trial. What the question leaves out is as `like` (the run) was tested.
+
+    A test is of classes, or of domains, that the run has not seen.
+    """
+    run, base = run_of(name), run_of(like or name).config()
+    config = run.config()
+    asked, place = question.of(config, base), data_root(root)
+    own = asked.data is not None and asked.data == config.data  # converted as in training
+    images = test_images(asked, question.split, place, question.convert_channels or own)
+    if question.split == "test":
+        check_unseen(run, asked.data or asked.dataset, images.names, domains_of(asked, "test"))
+    classifier = load_as(name, device, lambda: unlabeled_images(asked, place))
+    protocol = replace(
+        _protocol(asked, question.split),
+        trained_shot=config.shot,
+        known_classes=len(known_classes(run, images.names)),
+        transductive=is_transductive(classifier) or _holds_queries(name, asked),
+    )
+    return Trial(run, config, classifier, test_sampler(asked, question.split, images), protocol)
+
+
+def unlabeled_images(config: Config, root: Path) -> ImageSet:
+    """A random UNLABELED images, or all, of the tested domains' training part."""
+    tested = domains_of(config, "test")
+    if not tested:
+        raise UsageError(
+            f"{config.data or config.dataset} is not divided by domains; adapt to the support set "
+            "instead (RUN@adabn)"
+        )
+    images = find_entry(config).source.load(root, "train").resize(config.size).of_domains(tested)
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(config.seed))
+    return images.of_images(order[:UNLABELED])
+
+
+def _holds_queries(name: str | Path, config: Config) -> bool:
+    """Whether a domain's statistics are of images that queries are drawn from."""
+    by_domain = (variant_of(name) or "").endswith("domain")
+    return by_domain and find_entry(config).source.tested_whole
+
+
+def _protocol(config: Config, split: str) -> Protocol:
+    return Protocol(
+        dataset=config.data or config.dataset,
+        split=split,
+        way=config.test_way,
+        shot=config.shot,
+        query=config.query,
+        episodes=config.test_episodes,
+        seed=config.seed,
+        image_size=config.size,
+        channels=config.channels,
+        domains=",".join(domains_of(config, split)),
+    )
+
+
+def test_images(config: Config, split: str, root: Path, convert_channels: bool) -> ImageSet:
+    """The images of `split`, of the size the run takes; of its channels, or to be converted."""
+    found = folder_entry(Path(config.data), config.size) if config.data else find_entry(config)
+    images = in_domains(config, split, found.source.load(root, split)).resize(config.size)
+    if images.channels != config.channels and not convert_channels:
+        raise UsageError(
+            f"the run takes images with {config.channels} channels, {found.source.name} has "
+            f"{images.channels}; pass --convert-channels to convert them"
+        )
+    return images
+
+
+def test_sampler(config: Config, split: str, images: ImageSet) -> Sampler:
+    """What draws the tasks of `split` from its images, in the channels the run takes."""
+    entry = find_entry(config)
+    sampler = entry.evaluating(split)(images, config.test_way, config.shot, config.query)
+    if images.channels == config.channels:
+        return sampler
+    return Augmented(sampler, lambda drawn, _rng: with_channels(drawn, config.channels))
