@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 import rows
 import show
 from filelock import FileLock
+from rows import Result
 
 from fewshot_film.config import Config
 from fewshot_film.errors import FewShotError, UsageError
@@ -37,6 +38,7 @@ class Tasks:
     shot: int = 1
     query: int = 15
     episodes: int = 1000
+    domains: str = ""
 
     def __str__(self) -> str:
         return f"{self.way}w{self.shot}s"
@@ -50,14 +52,20 @@ class Row:
     config: Config
     tests: tuple[Tasks, ...]
     compared_with: str | None = None
+    training: str | None = None
+    """The training that rows share (default: one of its own, by the row's name)."""
+    variant: str = ""
+    """What follows the run's name in its test, such as "@adabn"."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """The rows that answer one question."""
+    """The rows that answer one question, and how they are shown."""
 
     name: str
     rows: tuple[Row, ...]
+    table: Callable[[Sequence[Result], show.Differences], str] = show.summary
+    figure: Callable[[Sequence[Result]], bytes] = show.figure
 
 
 @dataclass(frozen=True)
@@ -141,12 +149,13 @@ def _run_row(recipe: Recipe, row: Row, seed: int, options: Options) -> None:
     print(f"\n{row.name}, seed {seed}", flush=True)
     out, folder = options.results_of(recipe.name), options.runs_of(recipe.name)
     config = replace(row.config, seed=seed)
-    run = fit(config, folder / f"{row.name}-{seed}", resume=True, **options.place())
+    run = fit(config, folder / f"{row.training or row.name}-{seed}", resume=True, **options.place())
     for tasks in row.tests:
         if rows.is_tested(out, row.name, str(tasks), run):
             continue
-        question = Question(**asdict(tasks))
-        report = evaluate_run(run.path, question, progress=True, **options.place())
+        question = Question(**asdict(tasks) | {"domains": tasks.domains or None})
+        name = f"{run.path}{row.variant}"
+        report = evaluate_run(name, question, progress=True, **options.place())
         print(f"{100 * report.evaluation.accuracy:.2f} % on {report.protocol}", flush=True)
         with FileLock(folder / ".results.lock"):  # another process may run other rows
             rows.add(out, row.name, str(tasks), report, run)
@@ -163,8 +172,8 @@ def write_tables(recipe: Recipe, out: Path) -> None:
             found += [result] if result else []
             if result and base and (change := rows.difference(result, base)):
                 differences[result.name] = change
-    write_atomic(out / "table.md", (show.summary(found, differences) + "\n").encode())
-    write_atomic(out / "figure.png", show.figure(found))
+    write_atomic(out / "table.md", (recipe.table(found, differences) + "\n").encode())
+    write_atomic(out / "figure.png", recipe.figure(found))
     if differences:
         named = [{"row": row, "test": test, **d} for (row, test), d in differences.items()]
         write_atomic(out / "differences.json", (json.dumps(named, indent=1) + "\n").encode())

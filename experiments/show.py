@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rows import Result
 
 from fewshot_film.tables import percent, table
 from fewshot_film.trial import Protocol
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 NOTE = "Intervals and p are over episodes, for these trainings; the seeds show how those vary."
 
@@ -24,10 +27,31 @@ def summary(results: Sequence[Result], differences: Differences) -> str:
     for result in results:
         rows.append([*_cells(result), *_change(differences.get(result.name))])
     text = table(rows if differences else [row[:-2] for row in rows])
-    protocols = dict.fromkeys(str(Protocol(**r.content["protocol"])) for r in results)
     if differences:
         text += f"\n\n{NOTE}"
-    return text + "\n\n" + "\n".join(f"- {protocol}" for protocol in protocols)
+    return f"{text}\n\n{protocols(results)}"
+
+
+def protocols(results: Sequence[Result]) -> str:
+    """Every protocol among the results, once each, as a list."""
+    lines = dict.fromkeys(str(Protocol(**r.content["protocol"])) for r in results)
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def signed(change: dict[str, Any] | None) -> str:
+    """A paired difference in points with its interval, and each seed's where there are several."""
+    if change is None:
+        return ""
+    text = f"{100 * change['mean']:+.1f} ± {100 * change['ci95']:.1f}"
+    seeds = [f"{100 * value:+.1f}" for value in change["by_seed"].values()]
+    return f"{text} ({', '.join(seeds)})" if len(seeds) > 1 else text
+
+
+def png(drawn: Figure) -> bytes:
+    """A figure -> the bytes of its file."""
+    buffer = io.BytesIO()
+    drawn.savefig(buffer, format="png")
+    return buffer.getvalue()
 
 
 def _cells(result: Result) -> list[str]:
@@ -70,9 +94,7 @@ def figure(results: Sequence[Result]) -> bytes:
     tests.invert_yaxis()
     tests.set(xlabel="accuracy on test classes (%): mean, 95% interval, and each seed")
     tests.grid(axis="x", alpha=0.3)
-    buffer = io.BytesIO()
-    drawn.savefig(buffer, format="png")
-    return buffer.getvalue()
+    return png(drawn)
 
 
 def _draw_curves(axis: Any, result: Result, colour: str) -> None:

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from fewshot_film.data.cifar import CIFAR_FS, FC100
+from fewshot_film.data.digits import DIGITS
+from fewshot_film.data.domain_folders import OFFICE_CALTECH10, PACS
 from fewshot_film.data.folder import folder_source
 from fewshot_film.data.glyphs import SOURCE as GLYPHS
 from fewshot_film.data.glyphs.renderings import RENDERINGS, SEEN
 from fewshot_film.data.image_set import ImageSet
 from fewshot_film.data.omniglot import OMNIGLOT, OMNIGLOT_LAKE
-from fewshot_film.data.source import DataSource
+from fewshot_film.data.source import SPLITS, DataSource
 from fewshot_film.episodes import EpisodeSampler, Sampler
 from fewshot_film.errors import UsageError
 from fewshot_film.tasks import (
@@ -22,6 +24,7 @@ from fewshot_film.tasks import (
     CrossDomainSampler,
     Mixture,
     Rendered,
+    SameDomainSampler,
     WhichAttributeSampler,
 )
 
@@ -80,6 +83,24 @@ def _attributes(renderings: Sequence[int]) -> SamplerFactory:
     return WhichAttributeSampler
 
 
+def _same_domain(source: DataSource, what: str, tested: str, defaults: Mapping[str, Any]) -> Entry:
+    """Tasks inside one domain each, in every split; by default `tested` is kept for the test."""
+    tasks = f"{what}, each task in one domain"
+    return _of_domains(source, tasks, SameDomainSampler, {**defaults, "test_domains": tested})
+
+
+def _across(source: DataSource, tested: str, defaults: Mapping[str, Any]) -> Entry:
+    """Support in one domain and queries in the others, in every split."""
+    tasks = "support in one domain, queries in others"
+    return _of_domains(source, tasks, CrossDomainSampler, {**defaults, "test_domains": tested})
+
+
+def _of_domains(
+    source: DataSource, tasks: str, sampler: SamplerFactory, defaults: Mapping[str, Any]
+) -> Entry:
+    return Entry(source, tasks, sampler, dict.fromkeys(SPLITS, sampler), defaults=defaults)
+
+
 GLYPH_DEFAULTS = {
     "channels": 1,
     "size": 28,
@@ -100,16 +121,16 @@ OMNIGLOT_DEFAULTS = {
     "steps": 6000,
     "learning_rate": 4e-3,
 }
-CIFAR_DEFAULTS = {
+DIGITS_DEFAULTS = {
     "channels": 3,
     "size": 32,
     "width": 64,
     "shot": 5,
     "query": 5,
     "tasks": 2,
-    "augmentation": "flip-crop",
 }
-FOLDER_DEFAULTS = {**CIFAR_DEFAULTS, "size": 84, "shot": 1}
+OBJECT_DEFAULTS = {**DIGITS_DEFAULTS, "augmentation": "flip-crop"}
+FOLDER_DEFAULTS = {**OBJECT_DEFAULTS, "size": 84, "shot": 1}
 
 ENTRIES: Mapping[str, Entry] = {
     "glyphs": _glyph_entry(
@@ -136,8 +157,14 @@ ENTRIES: Mapping[str, Entry] = {
     ),
     "omniglot": Entry(OMNIGLOT, "characters, Vinyals split", defaults=OMNIGLOT_DEFAULTS),
     "omniglot-lake": Entry(OMNIGLOT_LAKE, "characters, by alphabet", defaults=OMNIGLOT_DEFAULTS),
-    "cifar-fs": Entry(CIFAR_FS, "objects", defaults=CIFAR_DEFAULTS),
-    "fc100": Entry(FC100, "objects", defaults=CIFAR_DEFAULTS),
+    "cifar-fs": Entry(CIFAR_FS, "objects", defaults=OBJECT_DEFAULTS),
+    "fc100": Entry(FC100, "objects", defaults=OBJECT_DEFAULTS),
+    "digits": _same_domain(DIGITS, "digits", "mnist-m", DIGITS_DEFAULTS),
+    "digits-across": _across(DIGITS, "svhn,mnist-m", DIGITS_DEFAULTS),
+    "pacs": _same_domain(PACS, "objects", "sketch", OBJECT_DEFAULTS),
+    "pacs-across": _across(PACS, "cartoon,sketch", OBJECT_DEFAULTS),
+    "office-caltech10": _same_domain(OFFICE_CALTECH10, "objects", "webcam", OBJECT_DEFAULTS),
+    "office-caltech10-across": _across(OFFICE_CALTECH10, "dslr,webcam", OBJECT_DEFAULTS),
 }
 
 

@@ -62,8 +62,10 @@ class Train:
         )
         run = train(self.config, out, device=self.device, root=self.data_root, resume=self.resume)
         test = run.test()
-        print(f"on classes never seen: {percent(test['accuracy'], test['ci95'])} %")
-        print(f"that is {Protocol(**test['protocol'])}")
+        protocol = Protocol(**test["protocol"])
+        new = "domains" if protocol.domains else "classes"
+        print(f"on {new} never seen: {percent(test['accuracy'], test['ci95'])} %")
+        print(f"that is {protocol}")
         print(f"run folder: {run.path} (curves.png, episodes.png, test.json)")
         print(f"next: fewshot-film evaluate {run.path} --help")
 

@@ -48,6 +48,13 @@ class Run:
         """Start the run with its config."""
         write_atomic(self.config_file, to_json(config).encode())
 
+    def is_finished(self, config: Config) -> bool:
+        """Whether the training of this very config has come to its end here."""
+        if not (self.config_file.exists() and self.last_file.exists()):
+            return False
+        _, about = load_tensors(self.last_file)
+        return self.config() == config and about.get("step") == str(config.steps)
+
     def note_origin(
         self,
         environment: dict[str, str],

@@ -59,6 +59,8 @@ def fit(
     if config.data:  # the run must find its folder from wherever it is evaluated
         config = replace(config, data=str(Path(config.data).resolve()))
     run, place = Run(out), choose_device(device)
+    if resume and run.is_finished(config):
+        return run
     sets = load_splits(config, data_root(root), place)
     curriculum, samplers = Curriculum(config, sets["train"]), evaluation_samplers(config, sets)
     learner = Learner(config, place)

@@ -102,7 +102,8 @@ class Protocol:
         side = self.image_size
         return (
             f"{self.dataset} {self.split}{self._in_domains()}: "
-            f"{self.way}-way {self.shot}-shot{self._other_shot()}, {self.query} queries a class, {self.episodes} episodes, seed {self.seed}, "
+            f"{self.way}-way {self.shot}-shot{self._other_shot()}, {self.query} queries a class, "
+            f"{self.episodes} episodes, seed {self.seed}, "
             f"{side}x{side}x{self.channels} images, "
             f"{'transductive' if self.transductive else 'inductive'}{self._known_classes()}"
         )
@@ -117,6 +118,8 @@ class Protocol:
 
     def _known_classes(self) -> str:
         known = self.known_classes
+        if known and self.domains and self.split == "test":
+            return ", known classes in domains never seen"
         return f", {known} of its classes were trained on or chosen by" if known else ""
 
 
@@ -153,7 +156,7 @@ def trial(
     classifier = load_as(name, device, lambda: unlabeled_images(asked, place))
     protocol = replace(
         _protocol(asked, question.split),
-        trained_shot=config.shot,
+        trained_shot=config.shot if config.objective == "episodes" else None,
         known_classes=len(known_classes(run, images.names)),
         transductive=is_transductive(classifier) or _holds_queries(name, asked),
     )

@@ -1,6 +1,8 @@
 """Small data sets in the layouts of their authors, as a download would leave them."""
 
+import bz2
 import pickle
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -58,3 +60,70 @@ def omniglot(root: Path, drawers: int) -> Path:
             paper[: 15 * drawer, : 15 + number % 60] = 0
             Image.fromarray(paper).convert("1").save(folder / f"{number:04d}_{drawer:02d}.png")
     return root / "omniglot"
+
+
+DIGIT_DOMAINS = ("mnist", "usps", "svhn", "mnist-m")
+
+
+def digits(root: Path, train: int = 3, test: int = 2) -> Path:
+    """So many images of each digit in each domain's parts; the upper half's grey tells both."""
+    for part, each in (("train", train), ("test", test)):
+        labels = np.tile(np.arange(10, dtype=np.uint8), each)
+        _mnist(root / "MNIST" / "raw", "train" if part == "train" else "t10k", labels)
+        _usps(root / "usps" / ("usps.bz2" if part == "train" else "usps.t.bz2"), labels)
+        for domain in ("svhn", "mnist-m"):
+            for i, label in enumerate(labels.tolist()):
+                folder = root / domain / part / str(label)
+                folder.mkdir(parents=True, exist_ok=True)
+                grey = upper_half(domain, np.array([label]), 32)[0]
+                Image.fromarray(np.stack([grey] * 3, -1)).save(folder / f"{i:05d}.png")
+    return root
+
+
+def shade(domain: str, digit: int) -> int:
+    """The grey of a digit in a domain, the same for every image of both."""
+    return 20 * digit + 10 * DIGIT_DOMAINS.index(domain) + 1
+
+
+def upper_half(domain: str, labels: np.ndarray, size: int) -> np.ndarray:
+    """Square images, one for each label, black below the middle."""
+    images = np.zeros((len(labels), size, size), dtype=np.uint8)
+    greys = np.array([shade(domain, label) for label in labels.tolist()])
+    images[:, : size // 2] = greys[:, None, None]
+    return images
+
+
+def idx(values: np.ndarray) -> bytes:
+    """The array of bytes as an idx file."""
+    head = bytes([0, 0, 8, values.ndim]) + np.array(values.shape, ">u4").tobytes()
+    return head + values.astype(np.uint8).tobytes()
+
+
+def _mnist(folder: Path, prefix: str, labels: np.ndarray) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{prefix}-images-idx3-ubyte").write_bytes(idx(upper_half("mnist", labels, 28)))
+    (folder / f"{prefix}-labels-idx1-ubyte").write_bytes(idx(labels))
+
+
+def _usps(path: Path, labels: np.ndarray) -> None:
+    """Labels from 1 on, pixels from -1 to 1."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    values = upper_half("usps", labels, 16).reshape(len(labels), -1) / 127.5 - 1
+    lines = [
+        f"{label + 1} " + " ".join(f"{i}:{v:.4f}" for i, v in enumerate(row, 1)) + " \n"
+        for label, row in zip(labels.tolist(), values.tolist(), strict=True)
+    ]
+    path.write_bytes(bz2.compress("".join(lines).encode()))
+
+
+def domain_folders(
+    root: Path, domains: Sequence[str], classes: Sequence[str], each: int = 12
+) -> Path:
+    """<root>/<domain>/<class>/<picture>; red tells the domain, green the class, blue the image."""
+    for d, domain in enumerate(domains):
+        for c, name in enumerate(classes):
+            folder = root / domain / name
+            folder.mkdir(parents=True)
+            for i in range(each):
+                Image.new("RGB", (12, 10), (50 * d, 20 * c, 10 * i)).save(folder / f"{i:02d}.png")
+    return root

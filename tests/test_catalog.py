@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import making
+import official
 import pytest
 from running import picture_folder
 
@@ -9,6 +10,7 @@ from fewshot_film.data.source import SPLITS
 from fewshot_film.episodes import EpisodeSampler
 from fewshot_film.errors import UsageError
 from fewshot_film.seeding import TRAINING, generator
+from fewshot_film.tasks import CrossDomainSampler, SameDomainSampler
 
 
 @pytest.mark.parametrize(
@@ -73,3 +75,45 @@ def test_a_split_without_tasks_of_its_own_draws_plain_ones(tmp_path: Path) -> No
     b = found.training(images, 2, 1, 1).sample(1, generator(0, TRAINING))
     assert a.class_ids.equal(b.class_ids)
     assert a.query.images.equal(b.query.images)
+
+
+def official_layout(name: str, root: Path) -> Path:
+    """A small copy of a data set with several domains."""
+    source = entry(name).source
+    if name.startswith("digits"):
+        return official.digits(root, train=11, test=3)
+    classes = {"pacs": "dog elephant giraffe guitar horse house person"}.get(
+        source.name,
+        "backpack bike calculator headphones keyboard laptop_computer monitor mouse mug projector",
+    )
+    folder = root / source.name.replace("-", "_")
+    return official.domain_folders(folder, source.domains, classes.split()).parent
+
+
+@pytest.mark.parametrize("name", [name for name in ENTRIES if ENTRIES[name].source.domains])
+def test_tasks_of_several_domains(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The classes of every split are the same; its tasks are in one domain, or across them."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    found, root = entry(name), official_layout(name, tmp_path)
+    kind = CrossDomainSampler if name.endswith("-across") else SameDomainSampler
+    names = set()
+    for split in SPLITS:
+        images = found.source.load(root, split).resize(32)
+        assert images.domain_names == found.source.domains
+        for factory in (found.training, found.evaluating(split)):
+            sampler = factory(images, 5, 1, 1)
+            assert isinstance(sampler, kind)
+            episode = sampler.sample(2, generator(0, TRAINING))
+            assert episode.query.images.shape == (2, 5, 3, 32, 32)
+        names.add(images.names)
+    assert len(names) == 1
+
+
+def test_only_data_sets_of_several_domains_share_their_classes() -> None:
+    assert {name for name, found in ENTRIES.items() if found.source.domains} == {
+        f"{name}{kind}"
+        for name in ("digits", "pacs", "office-caltech10")
+        for kind in ("", "-across")
+    }

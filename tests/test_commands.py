@@ -29,6 +29,8 @@ def test_datasets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "4112 / 688 / 1692" in rows["omniglot"]
     assert "MIT" in rows["omniglot"]
     assert "downloads 14 MB at first use" in rows["omniglot"]
+    assert "8981 / 1010 / 9991" in rows["pacs"]
+    assert "have it as pacs/<domain>/<class>/<picture>" in rows["pacs-across"]
     assert f"data root: {tmp_path}" in out
     for folder in ("images_background", "images_evaluation"):
         (tmp_path / "omniglot" / folder).mkdir(parents=True)

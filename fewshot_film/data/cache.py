@@ -6,6 +6,7 @@ import os
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import IO
 
@@ -61,12 +62,20 @@ def _files(folder: str, prefix: str) -> Iterator[str]:
 def _read(path: Path, key: str) -> ImageSet | None:
     """path -> what was kept for `key`, or None."""
     try:
-        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
-            whole = archive.testzip() is None  # checksums: numpy may stop short of them
-            file.seek(0)
-            return _unpacked(file, key) if whole else None
+        facts = path.stat()
+        return _content(path, key, facts.st_mtime_ns, facts.st_size)
     except Exception:  # a damaged file can fail in any way
         return None
+
+
+@lru_cache(maxsize=1)
+def _content(path: Path, key: str, changed: int, size: int) -> ImageSet | None:
+    """The last file that was read stays in memory, for evaluations one after another."""
+    del changed, size
+    with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+        whole = archive.testzip() is None  # checksums: numpy may stop short of them
+        file.seek(0)
+        return _unpacked(file, key) if whole else None
 
 
 def _unpacked(file: IO[bytes], key: str) -> ImageSet | None:

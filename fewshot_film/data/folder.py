@@ -8,13 +8,12 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-import numpy as np
 import torch
 from tqdm import tqdm
 
 from fewshot_film.data.cache import cached, fingerprint
 from fewshot_film.data.image_set import ImageSet
-from fewshot_film.data.picture import is_grey, is_picture_name, read_picture
+from fewshot_film.data.picture import is_grey, is_picture_name, pictures_in, read_pictures
 from fewshot_film.data.source import SPLITS, DataSource
 from fewshot_film.data.splits import part_of
 from fewshot_film.errors import UsageError
@@ -131,7 +130,7 @@ def _subfolders(path: Path) -> list[Path]:
 
 
 def _class_folder(path: Path, split: str | None) -> ClassFolder:
-    pictures = tuple(p for p in sorted(path.iterdir()) if p.is_file() and is_picture_name(p))
+    pictures = pictures_in(path)
     if not pictures and any(p.is_dir() for p in path.iterdir()):
         raise UsageError(
             f"{path} holds folders, not pictures: if it is a split, the splits must be called "
@@ -151,9 +150,8 @@ def _channels(classes: Sequence[ClassFolder]) -> int:
 def _decode(name: str, classes: Sequence[ClassFolder], size: int, channels: int) -> ImageSet:
     files = [path for c in classes for path in c.pictures]
     labels = torch.tensor([i for i, c in enumerate(classes) for _ in c.pictures])
-    bar = tqdm(files, desc=f"reading {name}", disable=None, delay=2)
     return ImageSet(
-        images=torch.from_numpy(np.stack([read_picture(path, size, channels) for path in bar])),
+        images=read_pictures(files, size, channels, name),
         labels=labels,
         names=tuple(c.name for c in classes),
         domains=torch.zeros_like(labels),

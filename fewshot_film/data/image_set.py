@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Int64, UInt8
+from jaxtyping import Bool, Int64, UInt8
 from torch import Tensor
 from torch.nn import functional as F
+
+from fewshot_film.errors import UsageError
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,9 +52,40 @@ class ImageSet:
         chosen = torch.tensor(list(classes), dtype=torch.int64, device=self.device)
         new_label = torch.full((len(self.names),), -1, dtype=torch.int64, device=self.device)
         new_label[chosen] = torch.arange(len(chosen), device=self.device)
-        kept = self._subset(new_label[self.labels] >= 0)
+        kept = self.of_images(new_label[self.labels] >= 0)
         names = tuple(self.names[c] for c in classes)
         return replace(kept, labels=new_label[kept.labels], names=names)
+
+    def of_domains(self, names: Sequence[str]) -> ImageSet:
+        """The images of these domains only, which are renumbered in the order given.
+
+        Classes keep their numbers, so a label means the same class in every domain.
+        """
+        numbers = [self._domain(name) for name in names]
+        if len(set(names)) < len(names):
+            raise UsageError(f"the domains {', '.join(names)} name one twice: name each once")
+        new_domain = torch.full((len(self.domain_names),), -1, device=self.device)
+        new_domain[numbers] = torch.arange(len(numbers), device=self.device)
+        kept = self.of_images(new_domain[self.domains] >= 0)
+        missing = torch.bincount(kept.labels, minlength=len(self.names)) == 0
+        if missing.any():
+            raise UsageError(
+                f"class {self.names[int(missing.int().argmax())]!r} has no image in the domains "
+                f"{', '.join(names)}; add a domain that has some, or leave the class out"
+            )
+        return replace(kept, domains=new_domain[kept.domains], domain_names=tuple(names))
+
+    def of_images(self, chosen: Bool[Tensor, " image"] | Int64[Tensor, " chosen"]) -> ImageSet:
+        """The images chosen by a mask or by number.
+
+        Classes and domains keep their numbers, even where none is left.
+        """
+        return replace(
+            self,
+            images=self.images[chosen],
+            labels=self.labels[chosen],
+            domains=self.domains[chosen],
+        )
 
     def with_at_least(self, images: int) -> ImageSet:
         """The classes that hold at least this many images."""
@@ -69,7 +102,21 @@ class ImageSet:
         ]
         return replace(self, images=torch.cat([c.round().clamp(0, 255).byte() for c in chunks]))
 
-    def _subset(self, mask: Tensor) -> ImageSet:
-        return replace(
-            self, images=self.images[mask], labels=self.labels[mask], domains=self.domains[mask]
-        )
+    def _domain(self, name: str) -> int:
+        if name not in self.domain_names:
+            raise UsageError(
+                f"there is no domain {name!r}: choose among {', '.join(self.domain_names)}"
+            )
+        return self.domain_names.index(name)
+
+
+def joined(sets: Sequence[ImageSet]) -> ImageSet:
+    """Sets of the same classes -> one set of all their images, with the domains of every one."""
+    before = [sum(len(s.domain_names) for s in sets[:i]) for i in range(len(sets))]
+    return ImageSet(
+        images=torch.cat([s.images for s in sets]),
+        labels=torch.cat([s.labels for s in sets]),
+        names=sets[0].names,
+        domains=torch.cat([s.domains + n for s, n in zip(sets, before, strict=True)]),
+        domain_names=tuple(name for s in sets for name in s.domain_names),
+    )

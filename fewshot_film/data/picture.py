@@ -1,11 +1,15 @@
 """Picture files of any format, as square arrays of one size."""
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from jaxtyping import UInt8
 from PIL import Image, ImageOps
+from torch import Tensor
+from tqdm import tqdm
 
 from fewshot_film.errors import UsageError
 
@@ -27,6 +31,11 @@ def is_picture_name(path: Path) -> bool:
     return path.name[0] != "." and formats.get(path.suffix.lower()) in Image.OPEN
 
 
+def pictures_in(folder: Path) -> tuple[Path, ...]:
+    """folder -> its picture files, by name."""
+    return tuple(p for p in sorted(folder.iterdir()) if p.is_file() and is_picture_name(p))
+
+
 def is_grey(path: Path) -> bool:
     """Whether the file stores a single channel, by its header alone."""
     try:
@@ -36,6 +45,14 @@ def is_grey(path: Path) -> bool:
                 return image.mode in GREY_MODES
     except FAILURES as error:
         raise _unreadable(path, error) from error
+
+
+def read_pictures(
+    files: Sequence[Path], size: int, channels: int, name: str
+) -> UInt8[Tensor, "image channel size size"]:
+    """files -> read_picture of each, with a progress bar that calls them `name`."""
+    bar = tqdm(files, desc=f"reading {name}", disable=None, delay=2)
+    return torch.from_numpy(np.stack([read_picture(path, size, channels) for path in bar]))
 
 
 def read_picture(path: Path, size: int, channels: int) -> UInt8[np.ndarray, "channel size size"]:

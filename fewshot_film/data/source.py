@@ -17,6 +17,11 @@ class DataSource:
 
     `classes` and `images` count what `load` gives per split. `obtain` says how the data arrive
     ("ships with the package", "downloads 14 MB at first use", ...).
+
+    `domains` are those of a data set whose classes are the same in every split, which is divided
+    by image instead: what is new in its test are domains or images. It is empty where classes are
+    divided, so that those of the test are new. `tested_whole` says that the test split holds the
+    images of the others too, since it is meant for domains that were not trained on.
     """
 
     name: str
@@ -29,3 +34,5 @@ class DataSource:
     obtain: str
     load: Callable[[Path, str], ImageSet]
     present: Callable[[Path], bool]
+    domains: tuple[str, ...] = ()
+    tested_whole: bool = False

@@ -5,6 +5,7 @@ from fewshot_film.tasks.class_batches import ClassBatches
 from fewshot_film.tasks.cross_domain import CrossDomainSampler
 from fewshot_film.tasks.mixture import Mixture
 from fewshot_film.tasks.rendered import Rendered
+from fewshot_film.tasks.same_domain import SameDomainSampler
 from fewshot_film.tasks.supervised import SupervisedBatches
 from fewshot_film.tasks.uniform_query import UniformQuerySampler
 from fewshot_film.tasks.which_attribute import FACTORS, WhichAttributeSampler
@@ -16,6 +17,7 @@ __all__ = [
     "CrossDomainSampler",
     "Mixture",
     "Rendered",
+    "SameDomainSampler",
     "SupervisedBatches",
     "UniformQuerySampler",
     "WhichAttributeSampler",

@@ -1,13 +1,15 @@
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 
 import making
 import pytest
 import torch
 from making import numbers
 
-from fewshot_film.data.image_set import ImageSet
+from fewshot_film.data.image_set import ImageSet, joined
+from fewshot_film.errors import UsageError
 
 DATA = making.image_set([4, 2, 6, 3], domains=3)
+LARGE = making.image_set([20, 30, 25, 15], domains=3)
 
 
 def described(data: ImageSet) -> set[tuple[int, str, str]]:
@@ -68,3 +70,49 @@ def test_resize_averages_where_it_shrinks() -> None:
 def test_a_set_cannot_be_changed() -> None:
     with pytest.raises(FrozenInstanceError):
         DATA.labels = DATA.labels  # type: ignore[misc]
+
+
+def test_of_domains_renumbers_in_the_order_given() -> None:
+    data = LARGE.of_domains(["domain2", "domain0"])
+    assert data.domain_names == ("domain2", "domain0")
+    assert data.names == LARGE.names, "classes keep their numbers"
+    assert described(data) == {x for x in described(LARGE) if x[2] in ("domain2", "domain0")}
+
+
+def test_of_all_domains_is_the_same_set() -> None:
+    data = LARGE.of_domains(LARGE.domain_names)
+    assert torch.equal(data.images, LARGE.images)
+    assert torch.equal(data.domains, LARGE.domains)
+
+
+def test_an_unknown_domain_is_named() -> None:
+    with pytest.raises(
+        UsageError, match="no domain 'sketch': choose among domain0, domain1, domain2"
+    ):
+        LARGE.of_domains(["domain0", "sketch"])
+
+
+def test_a_domain_named_twice_is_refused() -> None:
+    with pytest.raises(UsageError, match="the domains domain1, domain1 name one twice"):
+        LARGE.of_domains(["domain1", "domain1"])
+
+
+def test_a_class_that_is_in_none_of_the_domains_is_named() -> None:
+    data = replace(LARGE, domains=torch.where(LARGE.labels == 2, 0, LARGE.domains))
+    with pytest.raises(
+        UsageError, match="class 'class2' has no image in the domains domain2, domain1; add"
+    ):
+        data.of_domains(["domain2", "domain1"])
+
+
+def test_of_images() -> None:
+    data = LARGE.of_images(torch.arange(len(LARGE)) >= 80)
+    assert described(data) == {x for x in described(LARGE) if x[0] >= 80}
+
+
+def test_joined_keeps_what_is_what() -> None:
+    """Parts of a set, whole again; a domain of every part is one of its own."""
+    parts = [LARGE.of_domains([name]) for name in LARGE.domain_names]
+    assert described(joined(parts)) == described(LARGE)
+    assert joined([parts[0], LARGE]).domain_names == ("domain0", *LARGE.domain_names)
+    assert described(joined([parts[0], LARGE])) == described(LARGE)

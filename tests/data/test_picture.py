@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fewshot_film.data.picture import is_grey, is_picture_name, read_picture
+from fewshot_film.data.picture import (
+    is_grey,
+    is_picture_name,
+    pictures_in,
+    read_picture,
+    read_pictures,
+)
 from fewshot_film.errors import UsageError
 
 
@@ -93,3 +99,19 @@ def test_decompression_bombs_are_refused(
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", int(10_000 / factor))
     with pytest.raises(UsageError, match=r"bomb\.png .*exceeds limit"):
         read_picture(tmp_path / "bomb.png", 8, 1)
+
+
+def test_pictures_in_a_folder_are_sorted_by_name(tmp_path: Path) -> None:
+    for name in ("b.png", "a.JPG", "c.txt", ".d.png"):
+        (tmp_path / name).touch()
+    (tmp_path / "e.png").mkdir()
+    assert pictures_in(tmp_path) == (tmp_path / "a.JPG", tmp_path / "b.png")
+
+
+def test_several_pictures_are_read_in_order(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{i}.png" for i in range(3)]
+    for i, path in enumerate(paths):
+        Image.new("L", (9, 7), 50 * i).save(path)
+    images = read_pictures(paths, 5, 3, "greys")
+    assert images.shape == (3, 3, 5, 5)
+    assert images[:, 0, 0, 0].tolist() == [0, 50, 100]
