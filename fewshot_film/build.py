@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from torch import nn
 
 from fewshot_film.adaptation import Adapter, LearnedAdapter, NoAdaptation
+from fewshot_film.adaptation.learned import EncoderPass
 from fewshot_film.classifier import Classifier, FewShotClassifier, TaskConditionedExtractor
 from fewshot_film.conditioning import Bias, Conditioning, FiLM, Gate, Scale
 from fewshot_film.config import Config, find_entry
@@ -23,7 +24,7 @@ from fewshot_film.head import (
     negative_euclidean,
     negative_squared_euclidean,
 )
-from fewshot_film.modes import uncounted
+from fewshot_film.modes import running, uncounted
 from fewshot_film.normalization import (
     BatchNorm,
     GroupNorm,
@@ -55,6 +56,11 @@ CONDITIONINGS: dict[str, type[Conditioning]] = {
 GENERATORS: dict[str, Callable[..., Generator]] = {
     "shared": SharedGenerator,
     "per-site": PerSiteGenerator,
+}
+ENCODER_PASSES: dict[str, EncoderPass] = {
+    "counted": nullcontext,
+    "uncounted": uncounted,
+    "running": running,
 }
 EXTRACTORS: dict[str, Callable[..., Extractor]] = {
     "conv4": Conv4,
@@ -134,8 +140,7 @@ def _adapter(config: Config, extractor: Extractor) -> Adapter:
         return NoAdaptation()
     encoder = _encoder(config, extractor)
     generator = GENERATORS[config.generator](encoder.embedding_dim, extractor.identity())
-    counted = nullcontext if config.encoder_pass == "counted" else uncounted
-    return LearnedAdapter(encoder, generator, counted)
+    return LearnedAdapter(encoder, generator, ENCODER_PASSES[config.encoder_pass])
 
 
 def _encoder(config: Config, extractor: Extractor) -> TaskEncoder:

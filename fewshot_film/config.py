@@ -43,9 +43,10 @@ class Config:
     generator: Literal["shared", "per-site"] = "shared"
     """How a task embedding becomes parameters: by one network for all sites, or by one for every
     site and parameter, each with a multiplier (TADAM)."""
-    encoder_pass: Literal["counted", "uncounted"] = "counted"
+    encoder_pass: Literal["counted", "uncounted", "running"] = "counted"
     """Whether the prototype-mean encoder's own pass over the support set feeds the running
-    statistics of batch norm (TADAM's code) or leaves them alone."""
+    statistics of batch norm (TADAM's code), leaves them alone, or already is normalised by them in
+    training, so that a task's embedding depends on no other task of the batch."""
     extractor: Literal["conv4", "resnet12", "wide-resnet12"] = "conv4"
     """The network that embeds images: Conv-4, TADAM's ResNet-12, or MetaOptNet's with DropBlock."""
     normalization: Literal[
@@ -157,7 +158,7 @@ class Config:
             raise UsageError(
                 f"--max-pools is of resnet12, --extractor is {self.extractor}; leave it out"
             )
-        if self.encoder_pass == "uncounted" and self.encoder != "prototype-mean":
+        if self.encoder_pass != "counted" and self.encoder != "prototype-mean":
             raise UsageError(
                 f"--encoder-pass is of prototype-mean, --encoder is {self.encoder}; leave it out"
             )

@@ -23,6 +23,20 @@ def evaluating(module: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
+def running(module: nn.Module) -> Iterator[None]:
+    """Batch norms use their running statistics inside, in training too; gradients flow."""
+    norms = [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    training = [norm for norm in norms if norm.training]
+    try:
+        for norm in training:
+            norm.training = False
+        yield
+    finally:
+        for norm in training:
+            norm.training = True
+
+
+@contextmanager
 def uncounted(module: nn.Module) -> Iterator[None]:
     """What passes through inside leaves the running statistics of batch norm as they are."""
     norms = [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]

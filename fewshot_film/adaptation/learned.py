@@ -21,7 +21,8 @@ class LearnedAdapter(Adapter):
     """support -> generator(encoder(support)).
 
     `encoder_pass(extractor)` is entered while the encoder looks at the support set:
-    `modes.uncounted` keeps what it passes through the extractor out of the running statistics.
+    `modes.uncounted` keeps what it passes through the extractor out of the running statistics,
+    `modes.running` normalises it by them in training too.
     """
 
     def __init__(

@@ -8,7 +8,7 @@ from fewshot_film.adaptation.adaptive_batch_norm import batch_norm_of
 from fewshot_film.adaptation.learned import EncoderPass
 from fewshot_film.encoder import PrototypeMean
 from fewshot_film.generator import SharedGenerator
-from fewshot_film.modes import uncounted
+from fewshot_film.modes import running, uncounted
 
 
 def test_it_is_the_generator_after_the_encoder() -> None:
@@ -39,7 +39,11 @@ def test_no_adaptation_gives_no_params() -> None:
 def test_the_encoder_s_pass_may_stay_out_of_the_statistics() -> None:
     """Counted, the support set moves the running statistics; uncounted, it leaves them."""
     support = making.labeled(2, 3, 2)
-    passes: tuple[tuple[EncoderPass, bool], ...] = ((nullcontext, True), (uncounted, False))
+    passes: tuple[tuple[EncoderPass, bool], ...] = (
+        (nullcontext, True),
+        (uncounted, False),
+        (running, False),
+    )
     for encoder_pass, moves in passes:
         extractor = making.extractor().train()
         encoder = PrototypeMean(extractor.feature_dim(1, making.SIZE))
@@ -50,3 +54,16 @@ def test_the_encoder_s_pass_may_stay_out_of_the_statistics() -> None:
         before = mean.clone()
         LearnedAdapter(encoder, generator, encoder_pass)(support, 3, extractor)
         assert torch.equal(mean, before) != moves
+
+
+def test_an_embedding_may_depend_on_its_own_task_alone_in_training() -> None:
+    """With running statistics; with the batch's, the other task moves it."""
+    model, support = making.classifier("tadam").train(), making.labeled(2, 3, 2)
+    adapter, net = model.features.adapter, model.features.extractor
+    assert isinstance(adapter, LearnedAdapter)
+    alone = making.chosen(support, slice(0, 1))
+    for encoder_pass, same in ((uncounted, False), (running, True)):
+        given = LearnedAdapter(adapter.encoder, adapter.generator, encoder_pass)
+        a, b = given(support, 3, net)["block1"]["gamma"], given(alone, 3, net)["block1"]["gamma"]
+        assert torch.allclose(a[:1], b, atol=1e-5) == same
+    assert all(m.training for m in net.modules())
