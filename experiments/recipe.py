@@ -32,16 +32,21 @@ RESULTS = Path(__file__).resolve().parent.parent / "results"
 
 @dataclass(frozen=True)
 class Tasks:
-    """The episodes of the test classes that a row is put to."""
+    """The episodes that a row is put to; by default of the data set and domains of its config."""
 
     way: int = 5
     shot: int = 1
     query: int = 15
     episodes: int = 1000
     domains: str = ""
+    dataset: str = ""
 
     def __str__(self) -> str:
         return f"{self.way}w{self.shot}s"
+
+    def asked(self) -> dict[str, Any]:
+        """What is asked for, as fields of Question and of a protocol."""
+        return {name: value for name, value in asdict(self).items() if value != ""}
 
 
 @dataclass(frozen=True)
@@ -128,7 +133,7 @@ def run_rows(recipe: Recipe, options: Options) -> Path:
     chosen = chosen_rows(recipe, options.rows)
     for row in recipe.rows:
         for tasks in row.tests:
-            rows.check_same(out, row.name, str(tasks), row.config, asdict(tasks))
+            rows.check_same(out, row.name, str(tasks), row.config, tasks.asked())
     out.mkdir(parents=True, exist_ok=True)
     for seed in options.seeds:
         for row in chosen:
@@ -153,7 +158,7 @@ def _run_row(recipe: Recipe, row: Row, seed: int, options: Options) -> None:
     for tasks in row.tests:
         if rows.is_tested(out, row.name, str(tasks), run):
             continue
-        question = Question(**asdict(tasks) | {"domains": tasks.domains or None})
+        question = Question(**tasks.asked())
         name = f"{run.path}{row.variant}"
         report = evaluate_run(name, question, progress=True, **options.place())
         print(f"{100 * report.evaluation.accuracy:.2f} % on {report.protocol}", flush=True)

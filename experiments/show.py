@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rows import Result
@@ -33,9 +34,10 @@ def summary(results: Sequence[Result], differences: Differences) -> str:
 
 
 def protocols(results: Sequence[Result]) -> str:
-    """Every protocol among the results, once each, as a list."""
-    lines = dict.fromkeys(str(Protocol(**r.content["protocol"])) for r in results)
-    return "\n".join(f"- {line}" for line in lines)
+    """Every protocol among the results, once each, as a list; a row's name tells its domain."""
+    found = (Protocol(**result.content["protocol"]) for result in results)
+    named = (replace(p, domains="the row's domain" if p.domains else "") for p in found)
+    return "\n".join(f"- {line}" for line in dict.fromkeys(map(str, named)))
 
 
 def signed(change: dict[str, Any] | None) -> str:

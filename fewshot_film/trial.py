@@ -61,11 +61,13 @@ class Question:
 
     def of(self, config: Config, base: Config) -> Config:
         """The config of a run with its test as asked, or else as that of `base`."""
+        elsewhere = self.dataset is not None or self.data is not None
         return replace(
             config,
             dataset=self.dataset or base.dataset,
             data=self.data or (None if self.dataset else base.data),
-            test_domains=self.domains or (None if self.dataset or self.data else base.test_domains),
+            train_domains=None if elsewhere else config.train_domains,
+            test_domains=self.domains or (None if elsewhere else base.test_domains),
             test_way=self.way or base.test_way,
             shot=self.shot or base.shot,
             query=self.query or base.query,

@@ -7,13 +7,11 @@ from dataclasses import replace
 from typing import final
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from fewshot_film.data.glyphs.renderings import RENDERINGS, SEEN, render
-from fewshot_film.data.glyphs.shapes import deform
+from fewshot_film.data.glyphs.shapes import jittered
 from fewshot_film.episodes import Episode, LabeledSet, Sampler
-from fewshot_film.seeding import uniform
 
 
 @final
@@ -50,17 +48,3 @@ def _drawn(labeled: LabeledSet, codes: Tensor, rng: torch.Generator) -> LabeledS
     deformed = jittered(labeled.images.flatten(0, 1), rng)
     images = render(deformed, codes.repeat_interleave(examples), rng)
     return replace(labeled, images=images.unflatten(0, (tasks, examples)))
-
-
-def jittered(
-    images: Float[Tensor, "image 1 height width"], rng: torch.Generator
-) -> Float[Tensor, "image 1 height width"]:
-    """Each image under a mild affine map of its own."""
-    count, device = (len(images),), images.device
-    return deform(
-        images,
-        size=uniform(count, 0.8, 1.0, rng, device),
-        slant=uniform(count, -0.2, 0.2, rng, device),
-        rotation=uniform(count, -10.0, 10.0, rng, device),
-        shift=uniform((len(images), 2), -2.0, 2.0, rng, device),
-    )

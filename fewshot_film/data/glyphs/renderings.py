@@ -86,5 +86,10 @@ def render(images: Images, rendering: Int64[Tensor, " image"], rng: torch.Genera
     The whole batch is drawn in every rendering: what `rng` gives does not depend on `rendering`,
     and nothing waits for the device.
     """
-    every = torch.stack([function(images, rng) for function in _FUNCTIONS])
-    return every[rendering, torch.arange(len(images), device=images.device)]
+    return in_all(images, rng)[rendering, torch.arange(len(images), device=images.device)]
+
+
+@torch.no_grad()
+def in_all(images: Images, rng: torch.Generator) -> Float[Tensor, "rendering image 1 height width"]:
+    """image in [0, 1] -> it in every one of RENDERINGS."""
+    return torch.stack([function(images, rng) for function in _FUNCTIONS])

@@ -7,6 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from fewshot_film.seeding import uniform
+
 Images = Float[Tensor, "image channel side side"]
 PerImage = Float[Tensor, " image"]
 
@@ -57,4 +59,18 @@ def grown(images: Images) -> Images:
     across = torch.maximum(torch.maximum(padded[..., :-2], padded[..., 1:-1]), padded[..., 2:])
     return torch.maximum(
         torch.maximum(across[..., :-2, :], across[..., 1:-1, :]), across[..., 2:, :]
+    )
+
+
+def jittered(
+    images: Float[Tensor, "image 1 height width"], rng: torch.Generator
+) -> Float[Tensor, "image 1 height width"]:
+    """Each image under a mild affine map of its own."""
+    count, device = (len(images),), images.device
+    return deform(
+        images,
+        size=uniform(count, 0.8, 1.0, rng, device),
+        slant=uniform(count, -0.2, 0.2, rng, device),
+        rotation=uniform(count, -10.0, 10.0, rng, device),
+        shift=uniform((len(images), 2), -2.0, 2.0, rng, device),
     )

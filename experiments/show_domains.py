@@ -1,0 +1,82 @@
+"""Rows of domains, `<domain>-<method>`: a line a domain and test, a column a method."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rows import Result
+from show import Differences, png, protocols, signed
+
+from fewshot_film.tables import percent, table
+
+OWN = "none"
+"""The method that the others of a domain are compared with: the network as it is."""
+NOTE = (
+    "Columns of methods: paired difference to the network as it is, in points, with its 95% "
+    "interval over episodes, and by seed. A transductive method sees queries or their domain's "
+    "images together, and is not to be compared with an inductive one."
+)
+
+
+def summary(
+    results: Sequence[Result],
+    differences: Differences,
+    columns: Mapping[str, Sequence[str]],
+) -> str:
+    """Results -> a Markdown table; `columns`: kind of method -> methods, side by side."""
+    methods = [(kind, method) for kind, group in columns.items() for method in group]
+    lines = [["domain", "test", "as it is (%)", *(_head(*column) for column in methods)]]
+    for result in results:
+        row, test = result.name
+        domain, _, method = row.rpartition(f"-{OWN}")
+        if method or not domain:
+            continue
+        own = percent(result.content["accuracy"], result.content["ci95"])
+        changes = [signed(differences.get((f"{domain}-{m}", test))) for _, m in methods]
+        lines.append([domain, _test(result), own, *changes])
+    return "\n\n".join([table(lines), NOTE, protocols(results)])
+
+
+def _head(kind: str, method: str) -> str:
+    return method if kind == "inductive" else f"{method} ({kind})"
+
+
+def _test(result: Result) -> str:
+    protocol = result.content["protocol"]
+    return f"{protocol['way']}-way {protocol['shot']}-shot"
+
+
+def figure(results: Sequence[Result], methods: Sequence[str]) -> bytes:
+    """A panel for each test: accuracy with its interval, a bar group a domain, a bar a method."""
+    from matplotlib.figure import Figure
+
+    tests = list(dict.fromkeys(_test(result) for result in results))
+    found = {(_test(r), *_parts(r, methods)): r.content for r in results}
+    domains = list(dict.fromkeys(domain for _, domain, _ in found))
+    drawn = Figure(figsize=(11.0, 0.6 + 3.0 * max(1, len(tests))), layout="constrained", dpi=110)
+    axes = drawn.subplots(max(1, len(tests)), squeeze=False)[:, 0]
+    width = 0.8 / len(methods)
+    for axis, test in zip(axes, tests, strict=False):
+        for k, method in enumerate(methods):
+            here = {i: found.get((test, d, method)) for i, d in enumerate(domains)}
+            bars = {i: content for i, content in here.items() if content}
+            axis.bar(
+                [i + width * (k - (len(methods) - 1) / 2) for i in bars],
+                [100 * content["accuracy"] for content in bars.values()],
+                width,
+                yerr=[100 * content["ci95"] for content in bars.values()],
+                capsize=1,
+                label=method,
+            )
+        axis.axhline(20, color="0.5", lw=0.8, ls="--")
+        axis.set(title=test, ylabel="accuracy (%)", ylim=(0, 100))
+        axis.set_xticks(range(len(domains)), domains)
+    axes[0].legend(frameon=False, fontsize=7, ncols=len(methods), loc="upper right")
+    return png(drawn)
+
+
+def _parts(result: Result, methods: Sequence[str]) -> tuple[str, str]:
+    """A row's name -> (domain, method)."""
+    row = result.content["row"]
+    method = max((m for m in methods if row.endswith(f"-{m}")), key=len)
+    return row.removesuffix(f"-{method}"), method
