@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from fewshot_film.errors import UsageError
 from fewshot_film.files import load_tensors, save_tensors
+from fewshot_film.moments import channel_moments, merged_moments
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,10 +32,8 @@ class Moments:
         alone, which is zero at the start of a stream.
         """
         images = self.images + other.images
-        share, apart = other.images / images, other.mean - self.mean
-        within = (1 - share) * self.var + share * other.var
-        between = share * (1 - share) * apart.square()
-        return Moments(self.mean + share * apart, within + between, images)
+        own, others = (self.mean, self.var), (other.mean, other.var)
+        return Moments(*merged_moments(own, others, other.images / images), images)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,9 +101,7 @@ def check_same_norms(network: nn.Module, statistics: DomainStatistics) -> None:
 
 def moments(h: Float[Tensor, "image channel *space"]) -> Moments:
     """Each channel's mean and biased variance over images and positions."""
-    axes = [0, *range(2, h.ndim)]
-    var, mean = torch.var_mean(h.float(), dim=axes, correction=0)
-    return Moments(mean.double(), var.double(), float(len(h)))
+    return Moments(*channel_moments(h), float(len(h)))
 
 
 def set_moments(norm: _BatchNorm, moments: Moments) -> None:

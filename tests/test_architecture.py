@@ -22,6 +22,7 @@ ORDER = (
     "interrupt",
     "memory",
     "provenance",
+    "moments",
     "domain_statistics",
     "batch_norm_adaptation",
     "correlation_alignment",

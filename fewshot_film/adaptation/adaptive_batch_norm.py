@@ -13,6 +13,7 @@ from fewshot_film.domain_statistics import DomainStatistics, Moments, check_same
 from fewshot_film.episodes import LabeledSet
 from fewshot_film.errors import UsageError
 from fewshot_film.extractor import Extractor, Site
+from fewshot_film.moments import merged_moments
 from fewshot_film.normalization import BatchNorm
 from fewshot_film.normalization.base import task_moments
 
@@ -89,12 +90,10 @@ class AdaptiveBatchNorm(Adapter):
             return target
         assert norm.running_mean is not None
         assert norm.running_var is not None
-        share, apart = images / (images + self.prior), target["mean"] - norm.running_mean
-        within = (1 - share) * norm.running_var + share * target["var"]
-        return {
-            "mean": norm.running_mean + share * apart,
-            "var": within + share * (1 - share) * apart.square(),
-        }
+        source = (norm.running_mean, norm.running_var)
+        found = (target["mean"], target["var"])
+        mean, var = merged_moments(source, found, images / (images + self.prior))
+        return {"mean": mean, "var": var}
 
 
 def batch_norm_of(name: str, site: Site) -> nn.BatchNorm2d:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from fewshot_film.conditioning import SiteParams
 from fewshot_film.conditioning.base import per_channel
+from fewshot_film.moments import channel_moments
 
 EPSILON = 1e-5
 """What is added to a variance before it divides, torch's own choice."""
@@ -39,9 +40,13 @@ class Normalization(nn.Module, ABC):
 
 
 def task_moments(h: Float[Tensor, "task example channel *space"]) -> SiteParams:
-    """Each task's mean and biased variance of every channel."""
-    var, mean = torch.var_mean(precise(h), dim=[1, *range(3, h.ndim)], correction=0)
-    return {"mean": mean, "var": var}
+    """Each task's mean and biased variance of every channel, through which gradients flow."""
+    if torch.is_grad_enabled() and h.requires_grad:
+        var, mean = torch.var_mean(precise(h), dim=[1, *range(3, h.ndim)], correction=0)
+        return {"mean": mean, "var": var}
+    means, variances = zip(*map(channel_moments, h), strict=True)
+    dtype = precise(h).dtype
+    return {"mean": torch.stack(means).to(dtype), "var": torch.stack(variances).to(dtype)}
 
 
 def precise(h: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:

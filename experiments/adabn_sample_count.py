@@ -1,0 +1,185 @@
+"""How many images adaptive batch norm needs: `python experiments/adabn_sample_count.py`.
+
+Source: Li et al., Adaptive batch normalization (2018), the figure of accuracy by number of target
+images; there, on Office-31 from A to W, 16 and 32 images were worse than none (65.2 and 66.1
+against 70.3 %), and one batch of 64 was better.
+Protocol: the trainings of `adabn_digits`, which are made if they are not there. From 1 to 4,096
+images of the target's training part, without labels, drawn five times; each time 10-way tasks of 10
+queries a class on the target's test part, 50 episodes, the same ones always, inductive.
+
+What differs from the source: digits and Conv-4 in place of photographs and Inception-BN.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import tyro
+from adabn_digits import BASE, RECIPE
+from numpy import ndarray
+from recipe import Options, ended, shortened
+from show import png
+
+from fewshot_film.adaptation import AdaptiveBatchNorm
+from fewshot_film.config import Config, find_entry
+from fewshot_film.data.image_set import ImageSet
+from fewshot_film.data.root import data_root
+from fewshot_film.device import choose_device
+from fewshot_film.evaluation import ci95, evaluate
+from fewshot_film.files import write_atomic
+from fewshot_film.provenance import environment
+from fewshot_film.run import Run
+from fewshot_film.tables import percent, table
+from fewshot_film.training import fit
+from fewshot_film.trial import Question, Trial, trial
+from fewshot_film.variants import statistics_of
+
+PAIRS = (("mnist", "usps"), ("usps", "mnist"), ("mnist", "mnist-m"), ("svhn", "mnist"))
+COUNTS = tuple(2**k for k in range(13))
+DRAWS = 5
+
+ASKED = Question(shot=1, query=10, episodes=50)
+
+Curve = dict[str, Any]
+"""A pair and seed: accuracy as it is and, (count, draw), adapted."""
+
+
+@dataclass(frozen=True)
+class Amount:
+    """How much is measured."""
+
+    counts: tuple[int, ...] = COUNTS
+    draws: int = DRAWS
+    question: Question = ASKED
+
+
+QUICK = Amount((1, 8), 2, Question(way=2, shot=1, query=1, episodes=2))
+
+
+def main(options: Options) -> int:
+    return ended("adabn_sample_count", lambda: measure(options))
+
+
+def measure(options: Options) -> Path:
+    """Every pair and seed -> its curve, as JSON, table and figure."""
+    amount = QUICK if options.quick else Amount()
+    out = options.results_of("adabn_sample_count")
+    curves = []
+    for seed in options.seeds:
+        for source, target in PAIRS:
+            print(f"{source} to {target}, seed {seed}", flush=True)
+            run = trained(source, seed, options)
+            curves.append({"seed": seed, **curve(run, source, target, amount, options)})
+    out.mkdir(parents=True, exist_ok=True)
+    content = {
+        "counts": amount.counts,
+        "question": asdict(amount.question),
+        "config": asdict(BASE),
+        "curves": curves,
+    }
+    write_atomic(out / "curves.json", (json.dumps(content, indent=1) + "\n").encode())
+    write_atomic(out / "table.md", (summary(curves, amount.counts) + "\n").encode())
+    write_atomic(out / "figure.png", figure(curves, amount.counts))
+    return out
+
+
+def trained(source: str, seed: int, options: Options) -> Run:
+    """The run of `adabn_digits` that learned from this domain."""
+    recipe = shortened(RECIPE) if options.quick else RECIPE
+    config = next(row.config for row in recipe.rows if row.training == source)
+    folder = options.runs_of(recipe.name) / f"{source}-{seed}"
+    return fit(replace(config, seed=seed), folder, resume=True, **options.place())
+
+
+def curve(run: Run, source: str, target: str, amount: Amount, options: Options) -> Curve:
+    """One network on one target: as it is, and after so many images."""
+    question = replace(amount.question, domains=target)
+    put = trial(run.path, question, device=options.device, root=options.data_root)
+    images = target_images(run.config(), target, options)
+    adapted = [
+        [accuracies(put, question, some(images, count, draw)) for draw in range(amount.draws)]
+        for count in amount.counts
+    ]
+    own = accuracies(put, question, None)
+    return {
+        "source": source,
+        "target": target,
+        "own": float(own.mean()),
+        "own_ci95": ci95(own),
+        "adapted": [[float(a.mean()) for a in draws] for draws in adapted],
+        "ci95": [ci95(np.mean(draws, axis=0)) for draws in adapted],
+        "protocol": asdict(put.protocol),
+        "trained": run.environments(),
+        "tested": environment(choose_device(options.device)),
+    }
+
+
+def target_images(config: Config, target: str, options: Options) -> ImageSet:
+    """The target's training part, of which labels are not looked at."""
+    source = find_entry(config).source
+    return source.load(data_root(options.data_root), "train").of_domains([target])
+
+
+def some(images: ImageSet, count: int, draw: int) -> ImageSet:
+    """`count` of the images, the same ones for the same draw, a smaller count among a larger."""
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(draw))
+    return images.of_images(order[:count])
+
+
+def accuracies(put: Trial, question: Question, images: ImageSet | None) -> ndarray:
+    """Each episode's accuracy after adaptation to these images, or as the network is."""
+    classifier = put.classifier
+    if images is not None:
+        statistics = statistics_of(classifier.features.extractor, images)
+        classifier = classifier.with_adapter(AdaptiveBatchNorm(statistics)).eval()
+    return evaluate(classifier, put.sampler, question.episodes, seed=question.seed).accuracies
+
+
+def summary(curves: Sequence[Curve], counts: Sequence[int]) -> str:
+    """One line a pair: as it is, and the mean over draws and seeds for every number of images."""
+    rows = [["source", "target", "as it is (%)", *map(str, counts)]]
+    for (source, target), own in by_pair(curves).items():
+        mean = np.mean([c["adapted"] for c in own], axis=(0, 2))
+        interval = np.mean([c["own_ci95"] for c in own])
+        base = percent(float(np.mean([c["own"] for c in own])), float(interval))
+        rows.append([source, target, base, *(f"{100 * value:.1f}" for value in mean)])
+    return table(rows) + "\n\nColumns: images of the target that tell its statistics."
+
+
+def by_pair(curves: Sequence[Curve]) -> Mapping[tuple[str, str], list[Curve]]:
+    """(source, target) -> the curves of its seeds."""
+    pairs: dict[tuple[str, str], list[Curve]] = {}
+    for one in curves:
+        pairs.setdefault((one["source"], one["target"]), []).append(one)
+    return pairs
+
+
+def figure(curves: Sequence[Curve], counts: Sequence[int]) -> bytes:
+    """A panel a pair: the mean and the range over draws and seeds, and the network as it is."""
+    from matplotlib.figure import Figure
+
+    pairs = by_pair(curves)
+    drawn = Figure(figsize=(12.0, 3.4), layout="constrained", dpi=110)
+    axes = drawn.subplots(1, len(pairs), squeeze=False)[0]
+    for axis, ((source, target), own) in zip(axes, pairs.items(), strict=True):
+        values = 100 * np.concatenate([c["adapted"] for c in own], axis=1)
+        axis.plot(counts, values.mean(1), "o-", ms=3, label="adaptive batch norm")
+        axis.fill_between(counts, values.min(1), values.max(1), alpha=0.2)
+        base = 100 * float(np.mean([c["own"] for c in own]))
+        axis.axhline(base, color="0.4", ls="--", label="as it is")
+        axis.set(title=f"{source} to {target}", xlabel="images of the target", xscale="log")
+        axis.grid(alpha=0.3)
+    axes[0].set_ylabel("accuracy (%)")
+    axes[0].legend(frameon=False, fontsize=8)
+    return png(drawn)
+
+
+if __name__ == "__main__":
+    sys.exit(main(tyro.cli(Options, description=__doc__)))
