@@ -66,29 +66,33 @@ def rows_of(source: str) -> list[Row]:
 
 def summary(results: Sequence[Result], differences: Differences) -> str:
     """One line a pair: the network as it is, and what adaptation adds."""
-    found = {result.name: result for result in results}
+    found = {_name(result): result for result in results}
+    changes = {_name(found): differences.get(found.name) for found in results}
     head = ["source", "target", "as it is (%)", "domain", *(f"support, {k}-shot" for k in SHOTS)]
     lines = [head]
     for source in DOMAINS:
         for target in DOMAINS:
-            own = found.get((f"{source}-{target}-source", "10w1s"))
-            if own:
-                lines.append([source, target, *_cells(own, f"{source}-{target}", differences)])
+            pair = f"{source}-{target}"
+            if own := found.get((f"{pair}-source", 1)):
+                content = own.content
+                adapted = [(f"{pair}-domain", 1), *((f"{pair}-support", k) for k in SHOTS)]
+                cells = [signed(changes.get(name)) for name in adapted]
+                base = percent(content["accuracy"], content["ci95"])
+                lines.append([source, target, base, *cells])
     note = "Adaptation: paired difference to the network as it is, in points, and by seed."
     return "\n\n".join([table(lines), note, protocols(results)])
 
 
-def _cells(own: Result, pair: str, differences: Differences) -> list[str]:
-    asked = [(f"{pair}-domain", "10w1s"), *((f"{pair}-support", f"10w{k}s") for k in SHOTS)]
-    changes = [signed(differences.get(name)) for name in asked]
-    return [percent(own.content["accuracy"], own.content["ci95"]), *changes]
+def _name(result: Result) -> tuple[str, int]:
+    """Row and shot."""
+    return result.content["row"], result.content["protocol"]["shot"]
 
 
 def figure(results: Sequence[Result]) -> bytes:
     """A panel for each target: accuracy as it is and adapted, a bar group for each source."""
     from matplotlib.figure import Figure
 
-    found = {result.name: result.content for result in results}
+    found = {_name(result): result.content for result in results}
     kinds = [("source", 1), ("domain", 1), *(("support", shot) for shot in SHOTS)]
     drawn = Figure(figsize=(12.0, 3.8), layout="constrained", dpi=110)
     for axis, target in zip(drawn.subplots(1, 4, sharey=True), DOMAINS, strict=True):
@@ -109,14 +113,14 @@ def figure(results: Sequence[Result]) -> bytes:
 
 
 def _bars(
-    found: Mapping[tuple[str, str], dict[str, float]],
+    found: Mapping[tuple[str, int], dict[str, float]],
     sources: Sequence[str],
     target: str,
     kind: str,
     shot: int,
 ) -> dict[int, tuple[float, float]]:
     """place -> (accuracy, interval) in per cent, where there is a result."""
-    names = [(f"{source}-{target}-{kind}", f"10w{shot}s") for source in sources]
+    names = [(f"{source}-{target}-{kind}", shot) for source in sources]
     return {
         i: (100 * found[name]["accuracy"], 100 * found[name]["ci95"])
         for i, name in enumerate(names)

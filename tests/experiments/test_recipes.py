@@ -13,8 +13,13 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "experiments"))
+import adabn_digits  # noqa: E402
+import adabn_office_caltech10  # noqa: E402
+import adabn_pacs  # noqa: E402
+import adabn_sample_count  # noqa: E402
 import cifar_fs_protonet  # noqa: E402
 import fc100_protonet  # noqa: E402
+import glyph_domain_shift  # noqa: E402
 import omniglot_protonet  # noqa: E402
 import recipe  # noqa: E402
 import rows  # noqa: E402
@@ -32,14 +37,29 @@ RECIPES = {
     "tadam_ablation": ablation("tadam_ablation", NARROW, NARROW.steps),
     "tadam_ablation_published": ablation("tadam_ablation_published", PUBLISHED, 10_000),
 }
+DOMAIN_RECIPES = {
+    "glyph_domain_shift": glyph_domain_shift.RECIPE,
+    "adabn_digits": adabn_digits.RECIPE,
+    "adabn_pacs": adabn_pacs.RECIPE,
+    "adabn_office_caltech10": adabn_office_caltech10.RECIPE,
+}
+PACS = ("dog", "elephant", "giraffe", "guitar", "horse", "house", "person")
+OFFICE = (
+    *("backpack", "bike", "calculator", "headphones", "keyboard"),
+    *("laptop_computer", "monitor", "mouse", "mug", "projector"),
+)
 
 
 @pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Omniglot and CIFAR-100 with as many images a class as a quick run asks for."""
+    """Every data set with as many images a class as a quick run asks for."""
     root = tmp_path_factory.mktemp("official")
     official.cifar100(root, train=5, test=1)
     official.omniglot(root, drawers=6)
+    official.digits(root, train=60, test=21)
+    domains = {"pacs": adabn_pacs.PACS, "office_caltech10": adabn_office_caltech10.OFFICE_CALTECH10}
+    for (folder, source), classes in zip(domains.items(), (PACS, OFFICE), strict=True):
+        official.domain_folders(root / folder, source.domains, classes, 60)
     return root
 
 
@@ -86,7 +106,58 @@ def assert_whole(out: Path, row: str, test: str) -> None:
     assert found is not None
     assert found.accuracies.shape == (1, content["episodes"])
     assert found.accuracies.mean() == pytest.approx(content["accuracy"])
-    assert content["protocol"]["trained_shot"] == content["protocol"]["shot"]
+    shot = content["config"]["shot"]
+    assert content["protocol"]["trained_shot"] == (
+        shot if content["config"]["objective"] == "episodes" else None
+    )
+
+
+@pytest.mark.parametrize("name", DOMAIN_RECIPES)
+def test_a_quick_run_on_domains(
+    name: str, options: Options, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every row is written, and a column a method, the transductive ones apart."""
+    made = DOMAIN_RECIPES[name]
+    assert recipe.run_recipe(made, options) == 0
+    out, printed = results(options, name), capsys.readouterr().out
+    transductive = set()
+    for row in recipe.shortened(made).rows:
+        for tasks in row.tests:
+            assert_whole(out, row.name, str(tasks))
+            found = rows.read(out, row.name, str(tasks))
+            assert found is not None
+            protocol = found.content["protocol"]
+            assert protocol["domains"] == tasks.domains
+            transductive |= {row.variant} if protocol["transductive"] else set()
+    assert (
+        transductive
+        == {
+            "glyph_domain_shift": {"@adabn-query"},
+            "adabn_digits": set(),
+            "adabn_pacs": {"@adabn-query", "@adabn-domain"},
+            "adabn_office_caltech10": {"@adabn-query", "@adabn-domain"},
+        }[name]
+    )
+    table = (out / "table.md").read_text()
+    assert table.strip() in printed
+    assert ("(transductive)" in table) == bool(transductive)
+    assert "±" in table.splitlines()[2].split("|")[4], "a difference stands beside each domain"
+    assert (out / "figure.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_curve_by_number_of_images(options: Options) -> None:
+    """Two numbers of images, two draws, four pairs; a smaller draw lies within a larger one."""
+    assert adabn_sample_count.main(options) == 0
+    out = results(options, "adabn_sample_count")
+    content = json.loads((out / "curves.json").read_text())
+    assert content["counts"] == [1, 8]
+    assert len(content["curves"]) == len(adabn_sample_count.PAIRS)
+    for curve in content["curves"]:
+        assert np.array(curve["adapted"]).shape == (2, 2)
+        assert curve["protocol"]["domains"] == curve["target"]
+    images = adabn_sample_count.target_images(adabn_digits.BASE, "usps", options)
+    few, many = (adabn_sample_count.some(images, count, draw=1) for count in (3, 8))
+    assert np.array_equal(many.images[:3], few.images)
 
 
 @pytest.mark.parametrize("name", ["cifar_fs_protonet", "gamma_beta_depth"])
