@@ -67,7 +67,7 @@ def rows_of(source: str) -> list[Row]:
 def summary(results: Sequence[Result], differences: Differences) -> str:
     """One line a pair: the network as it is, and what adaptation adds."""
     found = {_name(result): result for result in results}
-    changes = {_name(found): differences.get(found.name) for found in results}
+    changes = {_name(result): differences.get(result.name) for result in results}
     head = ["source", "target", "as it is (%)", "domain", *(f"support, {k}-shot" for k in SHOTS)]
     lines = [head]
     for source in DOMAINS:

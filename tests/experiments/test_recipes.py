@@ -26,6 +26,7 @@ import rows  # noqa: E402
 from recipe import Options, Recipe  # noqa: E402
 from tadam_ablation import NARROW, PUBLISHED, ablation  # noqa: E402
 
+from fewshot_film.data.domain_folders import OFFICE_CALTECH10, PACS  # noqa: E402
 from fewshot_film.errors import UsageError  # noqa: E402
 
 pytestmark = pytest.mark.slow
@@ -43,8 +44,8 @@ DOMAIN_RECIPES = {
     "adabn_pacs": adabn_pacs.RECIPE,
     "adabn_office_caltech10": adabn_office_caltech10.RECIPE,
 }
-PACS = ("dog", "elephant", "giraffe", "guitar", "horse", "house", "person")
-OFFICE = (
+PACS_CLASSES = ("dog", "elephant", "giraffe", "guitar", "horse", "house", "person")
+OFFICE_CLASSES = (
     *("backpack", "bike", "calculator", "headphones", "keyboard"),
     *("laptop_computer", "monitor", "mouse", "mug", "projector"),
 )
@@ -57,8 +58,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     official.cifar100(root, train=5, test=1)
     official.omniglot(root, drawers=6)
     official.digits(root, train=60, test=21)
-    domains = {"pacs": adabn_pacs.PACS, "office_caltech10": adabn_office_caltech10.OFFICE_CALTECH10}
-    for (folder, source), classes in zip(domains.items(), (PACS, OFFICE), strict=True):
+    domains = {"pacs": PACS, "office_caltech10": OFFICE_CALTECH10}
+    for (folder, source), classes in zip(
+        domains.items(), (PACS_CLASSES, OFFICE_CLASSES), strict=True
+    ):
         official.domain_folders(root / folder, source.domains, classes, 60)
     return root
 
