@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -28,11 +28,12 @@ from fewshot_film.provenance import environment
 from fewshot_film.tables import table
 
 CASES: Mapping[str, tuple[int, int, int]] = {
-    "28x28, 256 images": (1, 28, 256),
-    "32x32, 256 images": (3, 32, 256),
-    "84x84, 64 images": (3, 84, 64),
+    "28x28, 4 batches of 256": (1, 28, 256),
+    "32x32, 4 batches of 256": (3, 32, 256),
+    "84x84, 4 batches of 32": (3, 84, 32),
 }
-"""name -> channels, size and number of the images."""
+"""name -> channels, size and number of the images of a batch."""
+BATCHES = 4
 
 
 def main(options: Options) -> None:
@@ -41,9 +42,9 @@ def main(options: Options) -> None:
     steps: dict[str, Step] = {}
     for name, (channels, size, count) in CASES.items():
         network = ff.Conv4(ff.FiLM, channels=channels).to(device).eval()
-        images = torch.rand(1, count, channels, size, size, device=device)
-        steps[f"forward {name}"] = partial(forward, network, images)
-        steps[f"adapt {name}"] = partial(one_pass, network, [images])
+        batches = torch.rand(BATCHES, 1, count, channels, size, size, device=device).unbind()
+        steps[f"forward {name}"] = partial(forward, network, batches)
+        steps[f"adapt {name}"] = partial(one_pass, network, batches)
     seconds = interleaved(steps, options.repeats, device)
     rows = [row(name, seconds) for name in CASES]
     content = {"rows": rows, "repeats": options.repeats, "environment": environment(device)}
@@ -54,9 +55,10 @@ def main(options: Options) -> None:
     print(show(rows))
 
 
-def forward(network: ff.Extractor, images: torch.Tensor) -> None:
+def forward(network: ff.Extractor, batches: Sequence[torch.Tensor]) -> None:
     with evaluating(network):
-        network(images)
+        for images in batches:
+            network(images)
 
 
 def row(name: str, seconds: dict[str, list[float]]) -> dict[str, Any]:
