@@ -31,7 +31,13 @@ results: $(STAMP)
 	$(BIN)/python experiments/fc100_protonet.py --seeds 0 1 2
 	$(BIN)/python experiments/tadam_ablation.py --seeds 0 1 2
 	$(BIN)/python experiments/gamma_beta_depth.py --seeds 0 1 2
+	$(BIN)/python experiments/glyph_domain_shift.py
+	$(BIN)/python experiments/adabn_digits.py
+	$(BIN)/python experiments/adabn_sample_count.py
+	$(BIN)/python experiments/adabn_pacs.py
+	$(BIN)/python experiments/adabn_office_caltech10.py
 	$(BIN)/python benchmarks/step.py
+	$(BIN)/python benchmarks/adaptation.py
 
 # torch is asked for by its exact version first: a range takes a CUDA build of gigabytes
 $(STAMP): pyproject.toml constraints.txt
