@@ -7,41 +7,24 @@ import torch
 from torch import Tensor, nn
 
 from fewshot_film.adaptation import Adapter, AdaptiveBatchNorm, LearnedAdapter, NoAdaptation
+from fewshot_film.build import NORMALIZATIONS as EVERY_NORMALIZATION
 from fewshot_film.classifier import FewShotClassifier, TaskConditionedExtractor
 from fewshot_film.conditioning import FiLM, TaskParams
 from fewshot_film.data.image_set import ImageSet
 from fewshot_film.encoder import DiscriminativeEncoder, PrototypeMean
 from fewshot_film.episodes import Episode, LabeledSet
 from fewshot_film.extractor import Conv4, Extractor, ResNet12, wide_resnet12
-from fewshot_film.extractor.base import ConditioningFactory, NormalizationFactory
+from fewshot_film.extractor.base import ConditioningFactory
 from fewshot_film.generator import Generator, PerSiteGenerator, SharedGenerator
 from fewshot_film.generator.per_site import ParameterNetwork
 from fewshot_film.head import PrototypeHead
-from fewshot_film.normalization import (
-    GroupNorm,
-    MetaBatchNorm,
-    SupportBatchNorm,
-    TaskNormInstance,
-    TaskNormLayer,
-    TransductiveBatchNorm,
-    instance_norm,
-    layer_norm,
-)
+from fewshot_film.normalization import MetaBatchNorm, TransductiveBatchNorm
 from fewshot_film.normalization.task_norm import TaskNorm
 
 SIZE = 16
 NORMS = (nn.BatchNorm2d, nn.GroupNorm, MetaBatchNorm, TransductiveBatchNorm, TaskNorm)
 
-NORMALIZATIONS: dict[str, NormalizationFactory] = {
-    "support": SupportBatchNorm,
-    "transductive": TransductiveBatchNorm,
-    "meta": MetaBatchNorm,
-    "task-norm-i": TaskNormInstance,
-    "task-norm-l": TaskNormLayer,
-    "layer": layer_norm,
-    "instance": instance_norm,
-    "group": GroupNorm,
-}
+NORMALIZATIONS = {name: made for name, made in EVERY_NORMALIZATION.items() if name != "running"}
 EXTRACTORS: dict[str, Callable[..., Extractor]] = {
     "conv4": Conv4,
     "resnet12": ResNet12,
