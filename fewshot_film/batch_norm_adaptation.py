@@ -143,12 +143,22 @@ def _pass_through(
         with evaluating(network):
             for count, batch in enumerate(batches, 1):
                 _check(batch, count)
-                network(batch)
+                _take(network, batch, count)
     finally:
         for handle in hooks:
             handle.remove()
     if not count:
         raise UsageError("adaptive batch norm was given no batch; pass images of the target domain")
+
+
+def _take(network: nn.Module, batch: Tensor, number: int) -> None:
+    try:
+        network(batch)
+    except (RuntimeError, ValueError) as error:
+        raise UsageError(
+            f"{type(network).__name__} cannot take batch {number} of the target domain, of shape "
+            f"{tuple(batch.shape)} ({error}); give images of the size and channels it was trained on"
+        ) from error
 
 
 def _check(batch: Tensor, number: int) -> None:
