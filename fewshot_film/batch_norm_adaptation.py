@@ -157,7 +157,7 @@ def _take(network: nn.Module, batch: Tensor, number: int) -> None:
     except (RuntimeError, ValueError) as error:
         raise UsageError(
             f"{type(network).__name__} cannot take batch {number} of the target domain, of shape "
-            f"{tuple(batch.shape)} ({error}); give images of the size and channels it was trained on"
+            f"{tuple(batch.shape)} ({error}); give images of its own size and channels"
         ) from error
 
 

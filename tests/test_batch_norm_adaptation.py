@@ -248,7 +248,7 @@ def test_a_norm_without_statistics() -> None:
         ([images(2), images(2)[:0]], "batch 2 of the target domain holds no images"),
         ([images(2), images(3).index_fill(0, torch.tensor(1), torch.nan)], "image 1 of batch 2"),
         ([images(2), images(2)[:, :1]], r"cannot take batch 2 .* of shape \(2, 1, 16, 16\)"),
-        ([images(2)[..., :2, :2]], r"cannot take batch 1 .* give images of the size"),
+        ([images(2)[..., :2, :2]], r"cannot take batch 1 .* give images of its own size"),
     ],
     ids=["none", "empty", "not finite", "channels", "size"],
 )
