@@ -63,7 +63,7 @@ def test_counts_of_training(
         ("device", "cpu:x", "--device is 'cpu:x'"),
         ("conditioning", "magic", "('film', 'bias', 'scale', 'gate', 'none')"),
         ("dataset", "glyps", "did you mean 'glyphs'?"),
-        ("dataset", "omniglott", "omniglot, omniglot-lake, cifar-fs, fc100; did you mean 'omnig"),
+        ("dataset", "omniglott", "; did you mean 'omniglot'?"),
         ("dataset", "zzz", "unknown data set 'zzz'; known: glyphs, "),
         ("nonsense", "1", "--nonsense"),
     ],
