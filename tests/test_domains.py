@@ -1,5 +1,6 @@
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import making
 import pytest
@@ -105,7 +106,7 @@ def test_parts_that_cannot_be(
 
 @pytest.mark.parametrize("flag", ["train", "test"])
 def test_domains_of_a_data_set_that_has_none(flag: str, tmp_path: Path) -> None:
-    named = {f"{flag}_domains": "a"}
+    named: dict[str, Any] = {f"{flag}_domains": "a"}
     for config, name in (
         (Config(dataset="omniglot", **named), "omniglot"),
         (Config(data=str(tmp_path), **named), str(tmp_path)),
