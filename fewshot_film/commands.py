@@ -35,7 +35,7 @@ from fewshot_film.variants import run_of
 @dataclass(frozen=True)
 class Train:
     """Meta-train on a data set's training classes, choose by its validation classes, and test on
-    classes never seen.
+    classes never seen; or, of a data set that is divided by domains, on domains never seen.
 
     Each data set has its own good defaults: `fewshot-film train --dataset omniglot --help` shows
     Omniglot's. The run folder holds config.json, metrics.jsonl, best.safetensors (best by
@@ -56,8 +56,8 @@ class Train:
         c = self.config
         out = self.out or default_out(c, c.conditioning, c.seed)
         print(
-            f"{c.data or c.dataset}, {c.conditioning}: {c.steps} steps of {c.tasks} {c.way}-way "
-            f"{c.shot}-shot tasks; every {c.validate_every} steps a checkpoint and a validation on "
+            f"{c.data or c.dataset}, {c.conditioning}: {c.steps} steps of {_batch(c)}; "
+            f"every {c.validate_every} steps a checkpoint and a validation on "
             f"{c.validation_episodes} episodes; run folder {out}"
         )
         run = train(self.config, out, device=self.device, root=self.data_root, resume=self.resume)
@@ -198,6 +198,13 @@ class Datasets:
         print(table(rows))
         print(f"data root: {root}")
         print("your own pictures: --data FOLDER, one sub-folder for each class")
+
+
+def _batch(config: Config) -> str:
+    """What a training step sees."""
+    if config.objective == "classify":
+        return f"{config.tasks} batches of {config.batch_images} images"
+    return f"{config.tasks} {config.way}-way {config.shot}-shot tasks"
 
 
 def _check_folder(flag: str, file: Path | None) -> None:

@@ -9,10 +9,14 @@ from fewshot_film.data.image_set import ImageSet
 from fewshot_film.errors import UsageError
 
 
-def in_domains(config: Config, split: str, images: ImageSet) -> ImageSet:
-    """The images of the domains that a Config asks for in this split."""
-    chosen = domains_of(config, split)
-    return images.of_domains(chosen) if chosen else images
+def in_domains(images: ImageSet, domains: Sequence[str]) -> ImageSet:
+    """The images of these domains; all of them of a data set that is not divided by domains."""
+    return images.of_domains(domains) if domains else images
+
+
+def known_domains(config: Config) -> tuple[str, ...]:
+    """Those that a Config's data set is divided by; a folder of pictures is not."""
+    return () if config.data else find_entry(config).source.domains
 
 
 def domains_of(config: Config, split: str) -> tuple[str, ...]:
@@ -21,9 +25,9 @@ def domains_of(config: Config, split: str) -> tuple[str, ...]:
     Training and validation see one part of them and the test another; where only one part is
     named, the other is all the rest.
     """
-    known = find_entry(config).source.domains
+    known = known_domains(config)
     learned, tested = (
-        _named(flag, text, known, config)
+        named_domains(flag, text, config)
         for flag, text in (
             ("--train-domains", config.train_domains),
             ("--test-domains", config.test_domains),
@@ -33,8 +37,8 @@ def domains_of(config: Config, split: str) -> tuple[str, ...]:
         return ()
     if not learned and not tested:
         raise UsageError(
-            f"{config.dataset} is tested on domains that training does not see; pass "
-            f"--test-domains with some of {', '.join(known)}"
+            f"{config.dataset} is tested on domains that training does not see; name some of "
+            f"{', '.join(known)} with --test-domains, or in an evaluation with --domains"
         )
     learned = learned or tuple(name for name in known if name not in tested)
     tested = tested or tuple(name for name in known if name not in learned)
@@ -42,7 +46,9 @@ def domains_of(config: Config, split: str) -> tuple[str, ...]:
     return tested if split == "test" else learned
 
 
-def _named(flag: str, text: str | None, known: Sequence[str], config: Config) -> tuple[str, ...]:
+def named_domains(flag: str, text: str | None, config: Config) -> tuple[str, ...]:
+    """The domains of a Config's data set that a flag names, with commas between them."""
+    known = known_domains(config)
     names = tuple(name.strip() for name in text.split(",")) if text else ()
     if names and not known:
         raise UsageError(
@@ -60,7 +66,7 @@ def _check_apart(learned: Sequence[str], tested: Sequence[str]) -> None:
     if both := set(learned) & set(tested):
         raise UsageError(
             f"the domain {min(both)!r} is both learned from and tested on; leave it out of "
-            "--train-domains or of --test-domains"
+            "--train-domains, or name others with --test-domains"
         )
     if not learned or not tested:
         raise UsageError("no domain is left to learn from or to test on; name fewer")

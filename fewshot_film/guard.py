@@ -37,6 +37,15 @@ def check_unseen(
         )
 
 
+def check_same_classes(run: Run, dataset: str, names: Iterable[str]) -> None:
+    """A run that learned to classify has a place for each of its classes and for no others."""
+    if run.config().objective == "classify" and run.classes() != set(names):
+        raise UsageError(
+            f"{run.path} was trained with --objective classify, and {dataset} has other classes "
+            f"than its {len(run.classes())}; test it on data of the same classes"
+        )
+
+
 def is_transductive(classifier: nn.Module) -> bool:
     """Whether an adapter or a normalization looks at the queries together, and says so."""
     parts = [m for m in classifier.modules() if isinstance(m, Adapter | Normalization)]

@@ -88,7 +88,8 @@ def load_splits(config: Config, root: Path, device: torch.device) -> dict[str, I
             f"--channels is {config.channels}, {entry.source.name} has {entry.source.channels}; "
             f"pass --channels {entry.source.channels}"
         )
-    sets = {s: in_domains(config, s, entry.source.load(root, s)) for s in SPLITS}
+    domains = {split: domains_of(config, split) for split in SPLITS}  # a wrong name costs no load
+    sets = {split: in_domains(entry.source.load(root, split), domains[split]) for split in SPLITS}
     return {split: images.resize(config.size).to(device) for split, images in sets.items()}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,10 +13,10 @@ from fewshot_film.classifier import Classifier
 from fewshot_film.config import Config, find_entry
 from fewshot_film.data.image_set import ImageSet
 from fewshot_film.data.root import data_root
-from fewshot_film.domains import domains_of, in_domains
-from fewshot_film.episodes import Sampler, check_counts
+from fewshot_film.domains import domains_of, in_domains, named_domains
+from fewshot_film.episodes import Sampler, as_float, check_counts
 from fewshot_film.errors import UsageError
-from fewshot_film.guard import check_unseen, is_transductive, known_classes
+from fewshot_film.guard import check_same_classes, check_unseen, is_transductive, known_classes
 from fewshot_film.run import Run
 from fewshot_film.tasks import Augmented
 from fewshot_film.transforms import with_channels
@@ -61,19 +62,25 @@ class Question:
 
     def of(self, config: Config, base: Config) -> Config:
         """The config of a run with its test as asked, or else as that of `base`."""
-        elsewhere = self.dataset is not None or self.data is not None
+        same_data = not self.data and self.dataset in (None, base.dataset)
         return replace(
             config,
             dataset=self.dataset or base.dataset,
             data=self.data or (None if self.dataset else base.data),
-            train_domains=None if elsewhere else config.train_domains,
-            test_domains=self.domains or (None if elsewhere else base.test_domains),
+            train_domains=base.train_domains if same_data else None,
+            test_domains=base.test_domains if same_data else None,
             test_way=self.way or base.test_way,
             shot=self.shot or base.shot,
             query=self.query or base.query,
             test_episodes=self.episodes,
             seed=self.seed,
         )
+
+    def domains_in(self, asked: Config) -> tuple[str, ...]:
+        """The domains to draw tasks from: those named, or else those of the split."""
+        if self.domains:
+            return named_domains("--domains", self.domains, asked)
+        return domains_of(asked, self.split)
 
 
 @dataclass(frozen=True)
@@ -152,39 +159,45 @@ def trial(
     config = run.config()
     asked, place = question.of(config, base), data_root(root)
     own = asked.data is not None and asked.data == config.data  # converted as in training
-    images = test_images(asked, question.split, place, question.convert_channels or own)
+    convert, domains = question.convert_channels or own, question.domains_in(asked)
+    images = test_images(asked, question.split, place, convert, domains)
+    check_same_classes(run, asked.data or asked.dataset, images.names)
     if question.split == "test":
-        check_unseen(run, asked.data or asked.dataset, images.names, domains_of(asked, "test"))
-    classifier = load_as(name, device, lambda: unlabeled_images(asked, place))
+        check_unseen(run, asked.data or asked.dataset, images.names, domains)
+    classifier = load_as(name, device, lambda: unlabeled_images(asked, domains, place))
     protocol = replace(
-        _protocol(asked, question.split),
+        _protocol(asked, question.split, domains),
         trained_shot=config.shot if config.objective == "episodes" else None,
         known_classes=len(known_classes(run, images.names)),
-        transductive=is_transductive(classifier) or _holds_queries(name, asked),
+        transductive=is_transductive(classifier) or _holds_queries(name, asked, question.split),
     )
     return Trial(run, config, classifier, test_sampler(asked, question.split, images), protocol)
 
 
-def unlabeled_images(config: Config, root: Path) -> ImageSet:
-    """A random UNLABELED images, or all, of the tested domains' training part."""
-    tested = domains_of(config, "test")
-    if not tested:
+def unlabeled_images(config: Config, domains: Sequence[str], root: Path) -> ImageSet:
+    """A random UNLABELED images, or all, of the domains' training part, as the run takes them."""
+    if not domains:
         raise UsageError(
             f"{config.data or config.dataset} is not divided by domains; adapt to the support set "
             "instead (RUN@adabn)"
         )
-    images = find_entry(config).source.load(root, "train").resize(config.size).of_domains(tested)
+    images = find_entry(config).source.load(root, "train").of_domains(domains)
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(config.seed))
-    return images.of_images(order[:UNLABELED])
+    drawn = images.of_images(order[:UNLABELED]).resize(config.size)
+    if drawn.channels == config.channels:
+        return drawn
+    converted = with_channels(as_float(drawn.images), config.channels)
+    return replace(drawn, images=(converted * 255).round().byte())
 
 
-def _holds_queries(name: str | Path, config: Config) -> bool:
+def _holds_queries(name: str | Path, config: Config, split: str) -> bool:
     """Whether a domain's statistics are of images that queries are drawn from."""
     by_domain = (variant_of(name) or "").endswith("domain")
-    return by_domain and find_entry(config).source.tested_whole
+    whole = split == "test" and find_entry(config).source.tested_whole
+    return by_domain and (whole or split == "train")
 
 
-def _protocol(config: Config, split: str) -> Protocol:
+def _protocol(config: Config, split: str, domains: Sequence[str]) -> Protocol:
     return Protocol(
         dataset=config.data or config.dataset,
         split=split,
@@ -195,14 +208,16 @@ def _protocol(config: Config, split: str) -> Protocol:
         seed=config.seed,
         image_size=config.size,
         channels=config.channels,
-        domains=",".join(domains_of(config, split)),
+        domains=",".join(domains),
     )
 
 
-def test_images(config: Config, split: str, root: Path, convert_channels: bool) -> ImageSet:
+def test_images(
+    config: Config, split: str, root: Path, convert_channels: bool, domains: Sequence[str]
+) -> ImageSet:
     """The images of `split`, of the size the run takes; of its channels, or to be converted."""
     found = folder_entry(Path(config.data), config.size) if config.data else find_entry(config)
-    images = in_domains(config, split, found.source.load(root, split)).resize(config.size)
+    images = in_domains(found.source.load(root, split), domains).resize(config.size)
     if images.channels != config.channels and not convert_channels:
         raise UsageError(
             f"the run takes images with {config.channels} channels, {found.source.name} has "

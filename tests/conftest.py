@@ -3,6 +3,7 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch; the package does it too
 
+import official
 import pytest
 import running
 import torch
@@ -26,4 +27,34 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished tiny run on glyphs, with seed 0; tests must not change it."""
     out = tmp_path_factory.mktemp("runs") / "trained"
     assert running.train(out) == 0
+    return out
+
+
+PACS = ("art_painting", "cartoon", "photo", "sketch")
+OBJECTS = ("dog", "elephant", "giraffe", "guitar", "horse", "house", "person")
+
+
+@pytest.fixture(scope="session")
+def several_domains(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data root with small digits and a small PACS."""
+    root = official.digits(tmp_path_factory.mktemp("domains"), train=11, test=3)
+    official.domain_folders(root / "pacs", PACS, OBJECTS)
+    return root
+
+
+@pytest.fixture(scope="session")
+def on_mnist(several_domains: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny run that classifies MNIST's digits; tests must not change it."""
+    out = tmp_path_factory.mktemp("runs") / "mnist"
+    words = ["--train-domains", "mnist", "--data-root", several_domains]
+    assert running.train(out, *words, **running.CLASSIFY, dataset="digits") == 0
+    return out
+
+
+@pytest.fixture(scope="session")
+def on_pacs(several_domains: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny run that classifies PACS's pictures, but for the sketches."""
+    out = tmp_path_factory.mktemp("runs") / "pacs"
+    words = ["--data-root", several_domains]
+    assert running.train(out, *words, **running.CLASSIFY, dataset="pacs") == 0
     return out

@@ -37,6 +37,15 @@ SHORT: dict[str, Any] = {
     "shot": 2,
     "query": 2,
 }
+CLASSIFY: dict[str, Any] = {
+    "objective": "classify",
+    "conditioning": "none",
+    "batch_images": 16,
+    "shot": 1,
+    "query": 1,
+    "size": 16,
+}
+"""What makes SHORT a plain training on data of several domains."""
 
 
 def flags(**changes: object) -> list[str]:

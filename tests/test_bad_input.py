@@ -63,9 +63,13 @@ def test_counts_of_training(
         ("device", "cpu:x", "--device is 'cpu:x'"),
         ("conditioning", "magic", "('film', 'bias', 'scale', 'gate', 'none')"),
         ("dataset", "glyps", "did you mean 'glyphs'?"),
-        ("dataset", "omniglott", "omniglot, omniglot-lake, cifar-fs, fc100; did you mean 'omnig"),
+        ("dataset", "omniglott", "; did you mean 'omniglot'?"),
         ("dataset", "zzz", "unknown data set 'zzz'; known: glyphs, "),
         ("nonsense", "1", "--nonsense"),
+        ("batch-images", "0", "--batch-images is 0; it must be at least 1"),
+        ("train-domains", "mnist", "--train-domains mnist: glyphs is not divided by domains"),
+        ("test-domains", "mnist", "--test-domains mnist: glyphs is not divided by domains"),
+        ("objective", "classify", "--objective classify has no tasks for --conditioning film to"),
     ],
 )
 def test_flags_of_training(
@@ -116,6 +120,9 @@ def test_more_classes_than_there_are(tmp_path: Path, capsys: pytest.CaptureFixtu
         (["--dataset", "omni"], "did you mean 'omniglot'?"),
         (["--data", __file__], "there is no folder"),
         (["--data", "/nowhere"], "there is no folder /nowhere"),
+        (["--domains", "usps"], "--domains usps: glyphs is not divided by domains"),
+        (["--dataset", "digits"], "in an evaluation with --domains"),
+        (["--dataset", "digits", "--domains", "x"], "--domains x: digits has no domain 'x'; it ha"),
         (["--device", "nonsense"], "--device is 'nonsense'"),
         (["--json", "/nowhere/x.json"], "--json /nowhere/x.json: there is no folder /nowhere"),
         (["--json", f"{__file__}/x.json"], "there is no folder"),
@@ -129,6 +136,7 @@ def test_flags_of_evaluation(
     before = sorted(trained.iterdir())
     assert says in refused(capsys, 2, "evaluate", trained, "--episodes", 4, *words)
     assert says in refused(capsys, 2, "compare", trained, trained, "--episodes", 4, *words)
+    assert says in refused(capsys, 2, "audit", trained, "--episodes", 4, *words)
     assert sorted(trained.iterdir()) == before
 
 
@@ -138,7 +146,9 @@ def test_no_run(tmp_path: Path, trained: Path, capsys: pytest.CaptureFixture[str
     assert "is not a run folder" in refused(capsys, 2, "evaluate", tmp_path)
     assert "is not a run folder" in refused(capsys, 2, "evaluate", __file__)
     assert "is not a run folder" in refused(capsys, 2, "compare", trained, tmp_path)
+    assert "is not a run folder" in refused(capsys, 2, "audit", f"{tmp_path}@adabn")
     assert "RUN" in refused(capsys, 2, "evaluate")
+    assert "RUN" in refused(capsys, 2, "audit")
     line = refused(capsys, 2, "compare", trained)
     assert line == "compare needs at least two runs, got 1"
     assert list(tmp_path.iterdir()) == []
@@ -166,12 +176,84 @@ def test_a_data_set_that_is_not_here(
     assert "choose another data root" in refused(capsys, 2, "evaluate", trained, *on, "/proc/no")
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--train-domains", "x"], "--train-domains x: digits has no domain 'x'; it has mnist, "),
+        (["--train-domains", "mnist-m"], "the domain 'mnist-m' is both learned from and tested"),
+        (["--test-domains", "mnist,usps,svhn,mnist-m"], "no domain is left to learn from"),
+        (["--test-domains", "usps,usps"], "name each once"),
+    ],
+)
+def test_domains_that_cannot_be(
+    words: list[str],
+    says: str,
+    tmp_path: Path,
+    several_domains: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "run"
+    on = ["--channels", 3, "--dataset", "digits", "--data-root", several_domains]
+    line = refused(capsys, 2, "train", *flags(**running.CLASSIFY), *on, "--out", out, *words)
+    assert says in line
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_classes_that_the_test_does_not_share(
+    own: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a data set that divides classes, and in a folder of one's own."""
+    folder = picture_folder(tmp_path / "pictures")
+    named = ["--data", folder] if own else ["--dataset", "glyphs"]
+    words = ["train", *flags(**running.CLASSIFY), *named, "--data-root", tmp_path]
+    line = refused(capsys, 2, *words, "--out", tmp_path / "run")
+    assert line.startswith("--objective classify tests the classes that it was trained on, ")
+    assert line.endswith("others in its test; pass a data set that is divided by domains")
+    assert not (tmp_path / "run").exists()
+
+
+def test_domains_that_lie_nowhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The folder, its layout and where it is looked for."""
+    root, out = tmp_path / "data", tmp_path / "run"
+    words = ["train", *flags(**running.CLASSIFY), "--channels", 3, "--data-root", root]
+    line = refused(capsys, 2, *words, "--dataset", "pacs", "--out", out)
+    assert f"there is no folder {root}/pacs/art_painting/dog" in line
+    assert "pacs/<art_painting|cartoon|photo|sketch>/<class>/<picture>" in line
+    assert "--data-root or FEWSHOT_FILM_DATA" in line
+    assert not out.exists()
+    assert not root.exists()
+
+
+def test_a_variant_that_a_run_cannot_have(
+    tmp_path: Path, trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    assert running.train(run, normalization="group", steps=1) == 0
+    for variant in ("adabn", "adabn-query", "own+adabn"):
+        line = refused(capsys, 2, "evaluate", f"{run}@{variant}", "--episodes", 2)
+        assert "holds GroupNorm; use an extractor with BatchNorm" in line
+    for what in ("evaluate", "audit"):
+        line = refused(capsys, 2, what, f"{trained}@adabn-domain", "--episodes", 2)
+        assert line.startswith("glyphs is not divided by domains; adapt to the support set instead")
+        assert "is not a run folder" in refused(capsys, 2, what, f"{trained}@adabnn")
+
+
 # --- folders of pictures
 
 
 def folder_flags(folder: Path, out: Path, **changes: object) -> list[object]:
     words: list[object] = ["train", *flags(size=20, **changes), "--data", folder]
     return [*words, "--data-root", out.parent / "root", "--out", out]
+
+
+def test_a_folder_has_no_domains(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = picture_folder(tmp_path / "pictures", classes=3)
+    for flag in ("--train-domains", "--test-domains"):
+        words = folder_flags(folder, tmp_path / "run")
+        line = refused(capsys, 2, *words, flag, "x")
+        assert line == f"{flag} x: {folder} is not divided by domains"
+    assert not (tmp_path / "run").exists()
 
 
 def test_an_empty_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

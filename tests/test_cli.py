@@ -11,7 +11,18 @@ from fewshot_film.commands import Train, default_out
 from fewshot_film.config import Config, default_config, to_json
 from fewshot_film.errors import FewShotError
 
-EVALUATION = ("dataset", "data", "split", "way", "shot", "query", "episodes", "seed", "json")
+EVALUATION = (
+    "dataset",
+    "data",
+    "split",
+    "domains",
+    "way",
+    "shot",
+    "query",
+    "episodes",
+    "seed",
+    "json",
+)
 OTHERS = ("convert-channels", "device", "data-root")
 
 
@@ -26,7 +37,7 @@ def helped(capsys: pytest.CaptureFixture[str], *words: str) -> str:
 
 def test_help_names_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     text = helped(capsys)
-    assert all(word in text for word in ("train", "evaluate", "compare", "datasets"))
+    assert all(word in text for word in ("train", "evaluate", "compare", "audit", "datasets"))
     assert all(word in text for word in ("--version", "--debug"))
     assert command() == 0
     assert " ".join(capsys.readouterr().out.replace("│", " ").split()) == text
@@ -44,6 +55,22 @@ def test_help_names_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
         assert "95% interval" in text
         assert "1.96 s / sqrt(n)" in text
     assert "--data-root " in helped(capsys, "datasets")
+
+
+def test_help_of_audit(capsys: pytest.CaptureFixture[str]) -> None:
+    text = helped(capsys, "audit")
+    assert all(f"--{flag} " in text for flag in (*EVALUATION, *OTHERS))
+    assert all(words in text for words in ("RUN", "@adabn", "one by one", "transductive"))
+    assert "Tasks to draw. (default: 100)" in text
+
+
+def test_help_of_domains_and_variants(capsys: pytest.CaptureFixture[str]) -> None:
+    text = helped(capsys, "evaluate")
+    for variant in ("@adabn", "@adabn-query", "@adabn-domain", "@own+adabn"):
+        assert f"RUN{variant} " in text
+    text = helped(capsys, "train", "--dataset", "digits")
+    assert "domains never seen" in text
+    assert "(default: mnist-m)" in text
 
 
 def test_help_of_compare_names_its_statistics(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 import running
 import torch
-from running import command, finished, picture_folder, process
+from running import command, finished, picture_folder, process, refused
 
 from fewshot_film import evaluation
 from fewshot_film.evaluation import paired
+from fewshot_film.trial import Protocol
 
 
 def written(path: Path) -> dict[str, Any]:
@@ -160,3 +161,219 @@ def test_a_run_compared_with_itself(
     change = written(tmp_path / "x.json")["rows"][1]["difference"]
     assert change == {"mean": 0.0, "ci95": 0.0, "p": 1.0}
     assert "+0.00 ± 0.00" in capsys.readouterr().out
+
+
+# --- domains
+
+
+def on(root: Path, *words: object) -> list[object]:
+    return ["--data-root", root, "--device", "cpu", "--episodes", 6, *words]
+
+
+def test_a_run_of_domains(on_mnist: Path) -> None:
+    origin, test = written(on_mnist / "origin.json"), written(on_mnist / "test.json")
+    assert origin["domains"] == ["mnist"]
+    assert origin["classes"] == {"train": list("0123456789"), "val": list("0123456789")}
+    protocol = test["protocol"]
+    assert (protocol["domains"], protocol["known_classes"]) == ("mnist-m", 10)
+    assert (protocol["trained_shot"], protocol["transductive"]) == (None, False)
+    assert str(Protocol(**protocol)).endswith("inductive, known classes in domains never seen")
+    assert set(test["groups"]) == {"mnist-m"}
+
+
+def test_another_unseen_domain(
+    tmp_path: Path, on_mnist: Path, several_domains: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = on(several_domains, "--domains", "usps,svhn", "--json", tmp_path / "x.json")
+    assert command("evaluate", on_mnist, *words) == 0
+    content, out = written(tmp_path / "x.json"), capsys.readouterr().out
+    assert content["protocol"]["domains"] == "usps,svhn"
+    assert set(content["groups"]) == {"usps", "svhn"}
+    assert "digits test (usps, svhn): 3-way 1-shot" in out
+    assert "known classes in domains never seen" in out
+
+
+def test_known_domains_are_for_looking_at(
+    tmp_path: Path, on_mnist: Path, several_domains: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for asked in ("mnist", "usps,mnist"):
+        words = on(several_domains, "--domains", asked)
+        line = refused(capsys, 2, "evaluate", on_mnist, *words)
+        assert "was trained or validated on the domain 'mnist' of digits" in line
+        assert "pass --split val to look at known ones" in line
+    for asked, split in (("mnist", "val"), ("usps", "train")):
+        file = tmp_path / f"{split}.json"
+        words = on(several_domains, "--domains", asked, "--split", split, "--json", file)
+        assert command("evaluate", on_mnist, *words) == 0
+        assert set(written(file)["groups"]) == {asked}
+
+
+def test_every_variant_of_a_run_on_the_same_episodes(
+    tmp_path: Path, on_mnist: Path, several_domains: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    variants = ("", "@adabn", "@adabn-query", "@adabn-domain", "@own+adabn")
+    runs = [f"{on_mnist}{variant}" for variant in variants]
+    words = on(several_domains, "--shot", 2, "--json", tmp_path / "x.json")
+    assert command("compare", *runs, *words) == 0
+    out, reports = capsys.readouterr().out, written(tmp_path / "x.json")["reports"]
+    assert [report["run"] for report in reports] == runs
+    assert all(report["group"] == reports[0]["group"] for report in reports)
+    labels = [report["protocol"].pop("transductive") for report in reports]
+    assert labels == [False, False, True, False, False]
+    assert all(report["protocol"] == reports[0]["protocol"] for report in reports)
+    assert re.search(rf"^{re.escape(runs[2])}: .* transductive", out, re.MULTILINE)
+    assert re.search(rf"^{re.escape(runs[3])}: .* inductive", out, re.MULTILINE)
+    accuracies = dict(zip(variants, (report["accuracies"] for report in reports), strict=True))
+    assert accuracies["@own+adabn"] == accuracies["@adabn"], "there is no film to keep"
+    words = on(several_domains, "--shot", 2, "--json", tmp_path / "y.json")
+    assert command("evaluate", runs[3], *words) == 0
+    assert written(tmp_path / "y.json")["accuracies"] == accuracies["@adabn-domain"]
+
+
+def test_a_domain_that_is_tested_whole(
+    on_pacs: Path, several_domains: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """PACS's statistics are of pictures that are asked, and the report says so."""
+    assert written(on_pacs / "origin.json")["domains"] == ["art_painting", "cartoon", "photo"]
+    for variant, says in (("", "inductive"), ("@adabn-domain", "transductive")):
+        assert command("evaluate", f"{on_pacs}{variant}", *on(several_domains)) == 0
+        out = capsys.readouterr().out
+        assert "pacs test (sketch): 3-way 1-shot, 1 queries a class, 6 episodes, seed 0" in out
+        assert f" {says}, known classes in domains never seen" in out
+
+
+def test_a_run_of_domains_on_other_data(
+    tmp_path: Path, several_domains: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, folder = tmp_path / "run", picture_folder(tmp_path / "pictures", classes=4)
+    words = ["--train-domains", "mnist", "--data-root", several_domains]
+    changes = {"dataset": "digits", "shot": 1, "query": 1, "size": 16, "conditioning": "none"}
+    assert running.train(run, *words, **changes) == 0
+    capsys.readouterr()
+    for asked, says in (
+        (["--data", folder, "--split", "all"], f"{folder} all: 3-way 1-shot"),
+        (["--dataset", "pacs", "--domains", "photo"], "pacs test (photo): 3-way 1-shot"),
+        (["--dataset", "glyphs", "--convert-channels"], "glyphs test: 3-way 1-shot"),
+    ):
+        assert command("evaluate", run, *on(several_domains, *asked)) == 0
+        assert says in capsys.readouterr().out
+    line = refused(capsys, 2, "evaluate", run, *on(several_domains, "--dataset", "pacs"))
+    assert "name some of art_painting, cartoon, photo, sketch" in line
+    assert "in an evaluation with --domains" in line
+    grey = [f"{run}@adabn-domain", *on(several_domains, "--dataset", "glyphs")]
+    line = refused(capsys, 2, "evaluate", *grey, "--convert-channels")
+    assert line.startswith("glyphs is not divided by domains; adapt to the support set instead")
+
+
+def test_a_run_that_classifies_on_other_classes(
+    tmp_path: Path, on_mnist: Path, several_domains: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = picture_folder(tmp_path / "pictures")
+    for asked in (["--data", folder], ["--dataset", "pacs", "--domains", "photo"]):
+        words = on(several_domains, *asked)
+        for what in ("evaluate", "audit"):
+            line = refused(capsys, 2, what, on_mnist, *words)
+            assert "other classes than its 10; test it on data of the same classes" in line
+
+
+def test_a_run_of_domains_goes_on(
+    tmp_path: Path, on_mnist: Path, several_domains: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    monkeypatch.setenv("FEWSHOT_FILM_DATA", str(several_domains))
+    with monkeypatch.context() as patch:
+        running.before_step(4, patch, running.cut)
+        with pytest.raises(running.PowerCut):
+            running.train(run, "--train-domains", "mnist", **running.CLASSIFY, dataset="digits")
+    assert command("train", "--resume", "--out", run, "--device", "cpu") == 0
+    running.assert_same(run, on_mnist)
+    assert written(run / "origin.json")["domains"] == ["mnist"]
+    a, b = (written(path / "test.json") for path in (run, on_mnist))
+    assert (a["accuracies"], a["protocol"]) == (b["accuracies"], b["protocol"])
+
+
+def test_what_a_training_says_of_its_steps(
+    tmp_path: Path, several_domains: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--test-domains", "usps", "--data-root", several_domains]
+    changes = {**running.CLASSIFY, "dataset": "digits", "steps": 1}
+    assert running.train(tmp_path / "run", *words, **changes) == 0
+    out = capsys.readouterr().out
+    assert "digits, none: 1 steps of 2 batches of 16 images; every 3 steps a checkpoint" in out
+    assert "on domains never seen: " in out
+    assert written(tmp_path / "run" / "origin.json")["domains"] == ["mnist", "mnist-m", "svhn"]
+
+
+# --- audit
+
+
+@pytest.fixture(scope="module")
+def transductive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny run whose norms take the moments of whatever is asked together."""
+    out = tmp_path_factory.mktemp("runs") / "transductive"
+    assert running.train(out, normalization="transductive") == 0
+    return out
+
+
+def audited(run: object, file: Path) -> dict[str, Any]:
+    assert command("audit", run, "--episodes", 4, "--device", "cpu", "--json", file) == 0
+    return written(file)
+
+
+def test_an_inductive_run_is_cleared(
+    tmp_path: Path, trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for run in (str(trained), f"{trained}@adabn", f"{trained}@own+adabn"):
+        content, out = audited(run, tmp_path / "x.json"), capsys.readouterr().out
+        assert content["run"] == run
+        assert content["transductive"] is content["protocol"]["transductive"] is False
+        assert content["changed"] == 0
+        assert content["moved"] < 1e-3
+        together, *others = content["accuracies"].values()
+        assert len(together) == 4
+        assert all(other == together for other in others)
+        assert "glyphs test: 3-way 2-shot, 2 queries a class, 4 episodes" in out
+        assert out.endswith("inductive: no answer depends on the other queries\n")
+
+
+def test_a_transductive_run_is_flagged(
+    tmp_path: Path, trained: Path, transductive: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for run in (str(transductive), f"{trained}@adabn-query"):
+        content, out = audited(run, tmp_path / "x.json"), capsys.readouterr().out
+        assert content["transductive"] is content["protocol"]["transductive"] is True
+        assert content["moved"] > 1e-3
+        verdict = out.strip().splitlines()[-1]
+        share = f"{content['changed']:.1%} of them change with how they are asked"
+        assert verdict.startswith("transductive: answers depend on the other queries")
+        assert share in verdict
+        assert verdict.endswith("do not compare its accuracy with an inductive one's")
+        ways = content["accuracies"]
+        assert list(ways) == ["together", "one by one", "one class at a time"]
+        rows = [line for line in out.splitlines() if line.startswith("|")]
+        assert [row.split("|")[1].strip() for row in rows[2:]] == [
+            "all together",
+            "one by one",
+            "one class at a time",
+        ]
+        for row, values in zip(rows[2:], ways.values(), strict=True):
+            assert f"{100 * sum(values) / 4:.2f} ± " in row
+
+
+def test_a_transductive_run_is_labelled(
+    tmp_path: Path, transductive: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert written(transductive / "test.json")["protocol"]["transductive"] is True
+    words = ["--episodes", 4, "--json", tmp_path / "x.json"]
+    assert command("evaluate", transductive, *words) == 0
+    assert "28x28x1 images, transductive" in capsys.readouterr().out
+    assert written(tmp_path / "x.json")["protocol"]["transductive"] is True
+
+
+def test_an_audit_asks_the_episodes_of_an_evaluation(tmp_path: Path, trained: Path) -> None:
+    content = audited(trained, tmp_path / "x.json")
+    words = ["--episodes", 4, "--device", "cpu", "--json", tmp_path / "y.json"]
+    assert command("evaluate", trained, *words) == 0
+    expected = written(tmp_path / "y.json")
+    assert content["accuracies"]["together"] == pytest.approx(expected["accuracies"])
+    assert content["protocol"] == expected["protocol"]

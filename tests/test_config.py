@@ -1,5 +1,5 @@
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from itertools import product
 from typing import Any, get_args, get_type_hints
 
@@ -10,8 +10,10 @@ import torch
 from fewshot_film.build import (
     AUXILIARIES,
     CONDITIONINGS,
+    ENCODER_PASSES,
     EXTRACTORS,
     GENERATORS,
+    NORMALIZATIONS,
     SIMILARITIES,
     build,
     build_objective,
@@ -23,6 +25,7 @@ from fewshot_film.curriculum import AUGMENTATIONS
 from fewshot_film.errors import UsageError
 from fewshot_film.objective import AttributeLoss, QueryLoss
 from fewshot_film.schedule import SCHEDULES
+from fewshot_film.supervised import SupervisedClassifier
 from fewshot_film.training import step
 
 TINY = Config(dataset="omniglot", size=making.SIZE, width=4, way=3, tasks=3, steps=10)
@@ -37,6 +40,8 @@ def test_every_choice_has_its_part() -> None:
     assert set(choices("extractor")) == set(EXTRACTORS)
     assert set(choices("similarity")) == set(SIMILARITIES)
     assert set(choices("generator")) == set(GENERATORS)
+    assert set(choices("normalization")) == set(NORMALIZATIONS)
+    assert set(choices("encoder_pass")) == set(ENCODER_PASSES)
     assert set(choices("augmentation")) == {*AUGMENTATIONS, "none"}
     assert set(choices("auxiliary")) == {*AUXILIARIES, "none"}
     assert set(choices("schedule")) == set(SCHEDULES)
@@ -121,3 +126,39 @@ def test_an_error_names_its_origin() -> None:
         from_json('{"wayy": 3}', "here")
     with pytest.raises(UsageError, match=r"^here is not a config"):
         from_json("{", "here")
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Config)])
+def test_a_config_of_a_version_without_the_field_has_its_default(name: str) -> None:
+    values = json.loads(to_json(replace(TINY, seed=3)))
+    del values[name]
+    default = {name: getattr(Config(), name)}
+    assert from_json(json.dumps(values), "here") == replace(TINY, **{"seed": 3, **default})
+
+
+def test_plain_classification_has_no_support_sets() -> None:
+    plain: dict[str, Any] = {"objective": "classify", "conditioning": "none"}
+    for normalization in ("running", "support", "layer", "instance", "group"):
+        Config(**plain, normalization=normalization)
+    for changes, says in (
+        ({"conditioning": "film"}, "has no tasks for --conditioning film to follow; pass --cond"),
+        ({"conditioning": "gate"}, "has no tasks for --conditioning gate to follow"),
+        ({"auxiliary": "instead"}, "is what --auxiliary instead adds; leave it out"),
+        ({"auxiliary": "addition"}, "is what --auxiliary addition adds; leave it out"),
+        ({"normalization": "meta"}, "has no support sets for --normalization meta; pass running"),
+        ({"normalization": "transductive"}, "no support sets for --normalization transductive"),
+        ({"normalization": "task-norm-i"}, "no support sets for --normalization task-norm-i"),
+        ({"normalization": "task-norm-l"}, "support, layer, instance or group"),
+    ):
+        with pytest.raises(UsageError, match=rf"^--objective classify .*{says}"):
+            Config(**{**plain, **changes})
+
+
+def test_plain_classification_is_of_all_classes() -> None:
+    config = replace(default_config("pacs"), objective="classify", conditioning="none", width=4)
+    model = build(config)
+    assert isinstance(model, SupervisedClassifier)
+    assert model.linear.out_features == 7
+    assert type(build_objective(config, model)) is QueryLoss
+    with pytest.raises(UsageError, match=r"^--objective classify tests the classes .*, omniglot"):
+        build(replace(config, dataset="omniglot", channels=1, size=28))

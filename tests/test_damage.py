@@ -148,12 +148,13 @@ CONFIGS = (
 )
 
 
-def test_a_damaged_config(tmp_path: Path, trained: Path) -> None:
+def test_a_damaged_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a process of its own, as the type checker of the tests would catch some of it first."""
-    text = (trained / "config.json").read_text()
+    whole = unfinished(tmp_path / "whole", monkeypatch)
+    text = (whole / "config.json").read_text()
     for i, (old, new, _) in enumerate(CONFIGS):
         assert text.count(old) == 1
-        run = running.copy(trained, tmp_path / str(i))
+        run = running.copy(whole, tmp_path / str(i))
         (run / "config.json").write_text(text.replace(old, new))
     code = """if True:
         import sys, contextlib, io
@@ -173,7 +174,7 @@ def test_a_damaged_config(tmp_path: Path, trained: Path) -> None:
     for line, (_, _, says) in zip(lines, [c for c in CONFIGS for _ in range(2)], strict=True):
         assert says in complaint(line + "\n")
     for run in runs:
-        assert_same(run, trained)
+        assert_same(run, whole)
 
 
 @pytest.mark.parametrize("content", [b"", b"null", b"7", b'"abc"', b"{}x", b"\xff\xfe\x00binary"])
@@ -186,8 +187,13 @@ def test_a_config_of_something_else(
     assert "config" in refused(capsys, 2, "train", "--resume", "--out", run)
 
 
-def test_a_run_in_use(tmp_path: Path, trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = running.copy(trained, tmp_path / "run")
+def test_a_run_in_use(
+    tmp_path: Path,
+    trained: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = unfinished(tmp_path / "run", monkeypatch)
     hold = """if True:
         import filelock, sys
         with filelock.FileLock(sys.argv[1]):
@@ -295,20 +301,24 @@ def test_a_folder_that_cannot_be_made(place: str, capsys: pytest.CaptureFixture[
 
 
 def test_a_read_only_folder(
-    tmp_path: Path, trained: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = running.copy(trained, tmp_path / "run")
+    run = unfinished(tmp_path / "run", monkeypatch)
+    before = [(run / n).read_bytes() for n in CHECKPOINTS]
+    (run / ".lock").unlink()
     (run / ".lock").symlink_to("/proc/no/lock")  # a lock file that not even root can make
     line = refused(capsys, 1, "train", "--resume", "--out", run)
     assert line.startswith(f"cannot write in {run}: ")
-    assert_same(run, trained)
+    assert [(run / n).read_bytes() for n in CHECKPOINTS] == before
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_without_permission(
-    tmp_path: Path, trained: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = running.copy(trained, tmp_path / "run")
+    run = unfinished(tmp_path / "run", monkeypatch)
+    before = [(run / n).read_bytes() for n in CHECKPOINTS]
+    (run / ".lock").unlink(missing_ok=True)
     run.chmod(0o500)
     try:
         line = refused(capsys, 1, "train", "--resume", "--out", run)
@@ -317,7 +327,7 @@ def test_a_folder_without_permission(
         assert line.startswith(f"cannot write in {run / 'new'}: Permission denied")
     finally:
         run.chmod(0o700)
-    assert_same(run, trained)
+    assert [(run / n).read_bytes() for n in CHECKPOINTS] == before
 
 
 @pytest.mark.parametrize("every", [1, 3, 6])

@@ -8,11 +8,12 @@ import torch
 from torch import nn
 
 from fewshot_film.classifier import FewShotClassifier
+from fewshot_film.config import Config
 from fewshot_film.data.image_set import ImageSet
 from fewshot_film.episodes import EpisodeSampler
 from fewshot_film.errors import FewShotError, UsageError
 from fewshot_film.evaluation import evaluate
-from fewshot_film.guard import check_evaluating, check_unseen, known_classes
+from fewshot_film.guard import check_evaluating, check_same_classes, check_unseen, known_classes
 from fewshot_film.normalization import BatchNorm
 from fewshot_film.report import evaluate_run
 from fewshot_film.run import Run
@@ -129,3 +130,61 @@ def test_a_norm_without_running_statistics_is_found() -> None:
 def sampler() -> EpisodeSampler:
     data: ImageSet = making.image_set([6] * 4, size=making.SIZE)
     return EpisodeSampler(data, 2, 1, 1)
+
+
+# --- domains
+
+
+def run_on_domains(path: Path, *domains: str) -> Run:
+    run = Run(path)
+    run.note_origin(PLACE, {"train": ["a", "b"], "val": ["a", "b"]}, domains)
+    return run
+
+
+def test_a_domain_seen_before_is_refused_beside_new_ones(tmp_path: Path) -> None:
+    run = run_on_domains(tmp_path, "x", "y")
+    check_unseen(run, "set", ["a", "b"], ("z",))
+    for asked in (("x",), ("z", "x"), ("x", "z")):
+        with pytest.raises(
+            UsageError,
+            match=r"was trained or validated on the domain 'x' of set; test on another with "
+            "--domains, or pass --split val to look at known ones",
+        ):
+            check_unseen(run, "set", ["a", "b"], asked)
+
+
+def test_known_classes_need_a_domain_that_is_new(tmp_path: Path) -> None:
+    """Where the data are not divided by domains, the same classes are no test."""
+    with pytest.raises(UsageError, match="on 2 of the 2 test classes of folder, 'a' among them"):
+        check_unseen(run_on_domains(tmp_path, "x"), "folder", ["a", "b"])
+
+
+def test_domains_of_every_sitting_are_kept(tmp_path: Path) -> None:
+    run = run_on_domains(tmp_path, "y", "x")
+    assert run.domains() == {"x", "y"}
+    run_on_domains(tmp_path, "z")
+    assert run.domains() == {"x", "y", "z"}
+
+
+def test_an_origin_of_an_earlier_version_has_no_domains(tmp_path: Path) -> None:
+    run = run_on(tmp_path, ["a"], ["b"])
+    content = json.loads(run.origin_file.read_text())
+    del content["domains"]
+    run.origin_file.write_text(json.dumps(content))
+    assert run.domains() == frozenset()
+    run.note_origin({"torch": "y"}, {"train": ["a"], "val": []}, ["x"])
+    assert run.domains() == {"x"}
+
+
+def test_a_run_that_classifies_is_asked_for_its_own_classes(tmp_path: Path) -> None:
+    run = run_on_domains(tmp_path, "x")
+    run.create(Config(objective="classify", conditioning="none"))
+    check_same_classes(run, "set", ["b", "a"])
+    for names in (["a"], ["a", "b", "c"], ["a", "c"]):
+        with pytest.raises(
+            UsageError,
+            match=r"trained with --objective classify, and set has other classes than its 2; test",
+        ):
+            check_same_classes(run, "set", names)
+    run.create(Config())
+    check_same_classes(run, "set", ["c"])

@@ -91,3 +91,35 @@ def test_not_a_run(tmp_path: Path) -> None:
     Run(tmp_path).create(replace(Config(), width=4))
     with pytest.raises(UsageError, match="does not exist; train the run first"):
         load(tmp_path)
+
+
+def test_whether_a_run_is_finished(
+    tmp_path: Path, trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = Run(trained).config()
+    assert Run(trained).is_finished(config)
+    assert not Run(trained).is_finished(replace(config, seed=1))
+    assert not Run(trained).is_finished(replace(config, steps=7))
+    assert not Run(tmp_path).is_finished(config)
+    assert not Run(running.unfinished(tmp_path / "a", monkeypatch, after=1)).is_finished(config)
+    assert not Run(running.unfinished(tmp_path / "b", monkeypatch, after=4)).is_finished(config)
+    stopped = running.copy(trained, tmp_path / "c")
+    (stopped / "last.safetensors").unlink()
+    assert not Run(stopped).is_finished(config)
+
+
+def test_a_run_of_an_earlier_version(tmp_path: Path, trained: Path) -> None:
+    """Its config knows nothing of what came later."""
+    run = running.copy(trained, tmp_path / "run")
+    values = json.loads((run / "config.json").read_text())
+    later = ("train_domains", "test_domains", "objective", "batch_images", "normalization")
+    (run / "config.json").write_text(
+        json.dumps({name: value for name, value in values.items() if name not in later})
+    )
+    assert Run(run).config() == Run(trained).config()
+    expected = load(trained, "cpu").state_dict()
+    found = load(run, "cpu").state_dict()
+    assert all(torch.equal(found[key], expected[key]) for key in expected)
+    words = ["--episodes", 4, "--device", "cpu"]
+    assert running.command("evaluate", run, *words) == 0
+    assert running.command("train", "--resume", "--out", run) == 0

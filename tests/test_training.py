@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,17 @@ import torch
 from running import picture_folder
 
 from fewshot_film import training
+from fewshot_film.build import NORMALIZATIONS
 from fewshot_film.checkpoint import Learner
 from fewshot_film.config import Config, default_config
 from fewshot_film.errors import UsageError
 from fewshot_film.evaluation import evaluate
 from fewshot_film.files import load_tensors
-from fewshot_film.run import Run
+from fewshot_film.report import evaluate_run
+from fewshot_film.run import Run, load
 from fewshot_film.schedule import learning_rate
 from fewshot_film.training import evaluation_samplers, fit, load_splits, step
+from fewshot_film.trial import Question
 
 CPU = torch.device("cpu")
 SHORT = replace(default_config(), **running.SHORT)
@@ -149,3 +153,59 @@ def test_the_global_generator_is_left_alone(tmp_path: Path) -> None:
     state = torch.get_rng_state()
     go(replace(CHARACTERS, steps=1), tmp_path / "run")
     assert torch.equal(torch.get_rng_state(), state)
+
+
+# --- what is finished
+
+
+def test_a_finished_run_needs_no_data(tmp_path: Path) -> None:
+    """It is given back at once; another config is not taken for it."""
+    folder = picture_folder(tmp_path / "pictures")
+    config = replace(CHARACTERS, data=str(folder), channels=3, size=20, shot=1, query=1, steps=1)
+    root, out = tmp_path / "root", tmp_path / "run"
+    assert running.command(*words_of(folder, out, root)) == 0
+    shutil.rmtree(folder)
+    shutil.rmtree(root)
+    run = Run(out)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert go(run.config(), out, root=root, resume=True).path == out
+    assert running.command(*words_of(folder, out, root), "--resume") == 0
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    for other in (replace(run.config(), steps=2), replace(config, seed=1)):
+        with pytest.raises(UsageError, match="there is no folder"):
+            go(other, out, root=root, resume=True)
+    with pytest.raises(UsageError, match="there is no folder"):
+        go(run.config(), out, root=root)
+
+
+def words_of(folder: Path, out: Path, root: Path) -> list[object]:
+    changes = {"steps": 1, "size": 20, "shot": 1, "query": 1, "channels": 3}
+    return ["train", *running.flags(**changes), "--data", folder, "--out", out, "--data-root", root]
+
+
+# --- every normalization
+
+
+@pytest.mark.parametrize("name", NORMALIZATIONS)
+def test_every_normalization_from_end_to_end(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trained and validated, the same after a crash, loaded, evaluated and adapted."""
+    config = replace(SHORT, dataset="glyphs-characters", normalization=name)  # type: ignore[arg-type]
+    run = go(config, tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        running.before_step(4, patch, running.cut)
+        with pytest.raises(running.PowerCut):
+            go(config, tmp_path / "cut")
+    running.assert_same(go(config, tmp_path / "cut", resume=True).path, run.path)
+    report = evaluate_run(run.path, Question(episodes=4), device="cpu")
+    assert report.protocol.transductive == (name == "transductive")
+    model = load(run.path, "cpu")
+    images, labels = making.pictures(6, size=28), ["a", "a", "b", "b", "c", "c"]
+    adapted, queries = model.adapt(images, labels), making.pictures(4, size=28, seed=1)
+    logits = adapted(queries)
+    assert logits.shape == (4, 3)
+    assert logits.isfinite().all()
+    alone = torch.cat([adapted(queries[i : i + 1]) for i in range(4)])
+    moved = float((alone - logits).detach().abs().max() / logits.abs().max())
+    assert (moved > 1e-3) == (name == "transductive")

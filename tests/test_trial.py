@@ -1,18 +1,21 @@
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from official import shade
 from running import picture_folder
 
+from fewshot_film import trial
 from fewshot_film.config import Config
 from fewshot_film.episodes import Sampler
 from fewshot_film.errors import UsageError
 from fewshot_film.report import evaluate_run
 from fewshot_film.run import Run
 from fewshot_film.seeding import TEST, generator
-from fewshot_film.trial import Protocol, Question
+from fewshot_film.trial import Protocol, Question, unlabeled_images
 from fewshot_film.trial import test_images as load_images
 from fewshot_film.trial import test_sampler as sampler_of
 
@@ -20,7 +23,7 @@ PROTOCOL = Protocol("d", "test", 5, 1, 3, 6, 0, 28, 1)
 
 
 def make_sampler(config: Config, split: str, root: Path, convert_channels: bool) -> Sampler:
-    return sampler_of(config, split, load_images(config, split, root, convert_channels))
+    return sampler_of(config, split, load_images(config, split, root, convert_channels, ()))
 
 
 def test_the_protocol_as_a_line() -> None:
@@ -66,3 +69,118 @@ def test_pictures_are_resized(tmp_path: Path) -> None:
     config = Config(data=str(folder), channels=3, size=24, test_way=2, shot=1, query=1)
     sampler = make_sampler(config, "all", tmp_path, convert_channels=False)
     assert sampler.sample(1, generator(0, TEST)).query.images.shape == (1, 2, 3, 24, 24)
+
+
+# --- domains
+
+DIGITS = Config(dataset="digits", train_domains="mnist", test_domains="usps")
+
+
+@pytest.mark.parametrize("split", ["train", "val", "test"])
+def test_the_domains_that_are_named_are_asked_in_every_split(split: str) -> None:
+    """Those of the training too: the guard tells a test from a look at what is known."""
+    question = Question(domains="svhn, mnist", split=split)
+    assert question.domains_in(question.of(DIGITS, DIGITS)) == ("svhn", "mnist")
+
+
+@pytest.mark.parametrize("named", [None, "digits"])
+def test_domains_that_are_left_out_are_as_the_run_was_tested(named: str | None) -> None:
+    for split, expected in (("train", "mnist"), ("val", "mnist"), ("test", "usps")):
+        question = Question(dataset=named, split=split)
+        assert question.domains_in(question.of(DIGITS, DIGITS)) == (expected,)
+
+
+def test_domains_are_those_of_the_run_that_is_compared_with() -> None:
+    """Whatever else a run was trained on, the first one says what both are asked."""
+    other = Config(dataset="digits", train_domains="svhn")
+    first = Config(dataset="digits", train_domains="mnist")
+    asked = Question().of(other, first)
+    assert Question().domains_in(asked) == ("usps", "svhn", "mnist-m")
+    assert Question().domains_in(Question().of(other, DIGITS)) == ("usps",)
+    assert Question().domains_in(Question().of(DIGITS, Config())) == ()
+
+
+def test_domains_of_a_run_do_not_follow_it_to_other_data(tmp_path: Path) -> None:
+    for question in (Question(dataset="glyphs"), Question(data=str(tmp_path))):
+        assert question.domains_in(question.of(DIGITS, DIGITS)) == ()
+    question = Question(dataset="pacs", domains="photo")
+    assert question.domains_in(question.of(DIGITS, DIGITS)) == ("photo",)
+    question = Question(dataset="pacs")
+    with pytest.raises(UsageError, match=r"some of art_painting, .* in an evaluation with --domai"):
+        question.domains_in(question.of(DIGITS, DIGITS))
+
+
+def test_the_protocol_names_domains() -> None:
+    seen = replace(PROTOCOL, domains="a,b", known_classes=10)
+    assert str(seen).startswith("d test (a, b): 5-way")
+    assert str(seen).endswith("inductive, known classes in domains never seen")
+    known = str(replace(seen, split="val"))
+    assert known.endswith("10 of its classes were trained on or chosen by")
+    assert str(replace(seen, known_classes=0)).endswith("inductive")
+
+
+def test_a_protocol_of_an_earlier_version_is_read() -> None:
+    values = asdict(PROTOCOL)
+    for name in ("domains", "transductive", "trained_shot", "known_classes"):
+        del values[name]
+    assert Protocol(**values) == PROTOCOL
+
+
+# --- images without labels
+
+
+def test_unlabeled_images_are_of_the_domains_training_part(several_domains: Path) -> None:
+    config = replace(DIGITS, channels=3, size=32)
+    drawn = unlabeled_images(config, ("usps", "svhn"), several_domains)
+    assert drawn.domain_names == ("usps", "svhn")
+    assert len(drawn) == 2 * 10 * 9
+    greys = [[shade(d, digit) for digit in range(10)] for d in ("usps", "svhn")]
+    expected = torch.tensor(greys)[drawn.domains, drawn.labels]
+    assert torch.equal(drawn.images[:, 0, 4, 16].long(), expected)
+    again = unlabeled_images(config, ("usps", "svhn"), several_domains)
+    assert torch.equal(again.images, drawn.images)
+    other = unlabeled_images(replace(config, seed=1), ("usps", "svhn"), several_domains)
+    assert not torch.equal(other.images, drawn.images)
+
+
+def test_unlabeled_images_come_as_the_run_takes_them(several_domains: Path) -> None:
+    colour, grey = (
+        unlabeled_images(replace(DIGITS, channels=c, size=16), ("usps",), several_domains)
+        for c in (3, 1)
+    )
+    assert colour.images.shape[1:] == (3, 16, 16)
+    assert grey.images.shape[1:] == (1, 16, 16)
+    assert torch.equal(grey.images, colour.images[:, :1]), "grey pictures in three channels"
+
+
+def test_no_more_unlabeled_images_than_asked_for(
+    several_domains: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial, "UNLABELED", 7)
+    config = replace(DIGITS, channels=3, size=16)
+    assert len(unlabeled_images(config, ("usps",), several_domains)) == 7
+
+
+def test_data_without_domains_have_no_unlabeled_images(tmp_path: Path) -> None:
+    for config, name in ((Config(), "glyphs"), (Config(data=str(tmp_path)), str(tmp_path))):
+        with pytest.raises(UsageError, match=r"is not divided by domains; .* \(RUN@adabn\)") as e:
+            unlabeled_images(config, (), tmp_path)
+        assert str(e.value).startswith(name)
+
+
+def test_statistics_of_images_that_are_asked_are_transductive(
+    on_mnist: Path, on_pacs: Path, several_domains: Path
+) -> None:
+    """PACS is tested whole; digits are tested on images of their own."""
+    for run, split, expected in (
+        (on_mnist, "test", False),
+        (on_mnist, "val", False),
+        (on_mnist, "train", True),
+        (on_pacs, "test", True),
+        (on_pacs, "val", False),
+        (on_pacs, "train", True),
+    ):
+        for variant, says in (("@adabn-domain", expected), ("@adabn", False), ("", False)):
+            question = Question(split=split, episodes=1)
+            asked = trial.trial(f"{run}{variant}", question, root=several_domains, device="cpu")
+            assert asked.protocol.transductive == says, (run.name, split, variant)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import making
@@ -10,11 +11,17 @@ from fewshot_film.data.image_set import ImageSet
 from fewshot_film.domain_statistics import DomainStatistics
 from fewshot_film.episodes import as_float
 from fewshot_film.guard import is_transductive
+from fewshot_film.supervised import SupervisedClassifier
 from fewshot_film.variants import VARIANTS, load_as, run_of, statistics_of, variant_of
 
 
 def images() -> ImageSet:
     return making.image_set([40, 50], size=28)
+
+
+def colour() -> ImageSet:
+    grey = making.image_set([40, 50], size=16)
+    return replace(grey, images=grey.images.expand(-1, 3, -1, -1))
 
 
 def nothing() -> ImageSet:
@@ -62,3 +69,13 @@ def test_a_domain_s_statistics_are_of_its_images(trained: Path) -> None:
     for name, moments in found.norms.items():
         assert moments.images == 90
         torch.testing.assert_close(moments.mean, exact.norms[name].mean)
+
+
+def test_a_run_that_classifies_keeps_its_linear_layer(on_mnist: Path) -> None:
+    own = load_as(on_mnist, "cpu", nothing)
+    assert isinstance(own, SupervisedClassifier)
+    for variant in VARIANTS:
+        other = load_as(f"{on_mnist}@{variant}", "cpu", colour)
+        assert isinstance(other, SupervisedClassifier)
+        assert torch.equal(other.linear.weight, own.linear.weight)
+        assert is_transductive(other) == (variant == "adabn-query")

@@ -1,10 +1,12 @@
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import IO
 
 import pytest
 import torch
 
+from fewshot_film.data import cache
 from fewshot_film.data.cache import cached, fingerprint
 from fewshot_film.data.image_set import ImageSet
 
@@ -128,3 +130,37 @@ def test_the_fingerprint_notices_every_change(tmp_path: Path) -> None:
     (tree / "a" / "1").touch()
     seen.append(fingerprint(tree))
     assert len(set(seen)) == 5
+
+
+def test_the_last_file_stays_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[str] = []
+    real = cache._unpacked
+
+    def counted(file: IO[bytes], key: str) -> ImageSet | None:
+        reads.append(file.name)
+        return real(file, key)
+
+    monkeypatch.setattr(cache, "_unpacked", counted)
+    cached(tmp_path, "set", "key", Counted())
+    first, second = (cached(tmp_path, "set", "key", Counted()) for _ in range(2))
+    assert_same(first)
+    assert second is first
+    assert len(reads) == 1
+    cached(tmp_path, "other", "key", Counted())
+    cached(tmp_path, "other", "key", Counted())
+    assert_same(cached(tmp_path, "set", "key", Counted()))
+    assert len(reads) == 3, "one file at a time is kept"
+
+
+def test_a_file_that_changed_is_read_anew(tmp_path: Path) -> None:
+    """Another process may have written it since."""
+    file, changed = tmp_path / "decoded" / "set.npz", replace(DATA, names=("c/ä", "d"))
+    for _ in range(2):
+        assert_same(cached(tmp_path, "set", "key", Counted()))
+    cached(tmp_path / "elsewhere", "set", "key", lambda: changed)
+    other = (tmp_path / "elsewhere" / "decoded" / "set.npz").read_bytes()
+    assert len(other) == file.stat().st_size
+    time = file.stat().st_mtime_ns + 1
+    file.write_bytes(other)
+    os.utime(file, ns=(time, time))
+    assert cached(tmp_path, "set", "key", Counted()).names == changed.names
