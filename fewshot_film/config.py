@@ -110,8 +110,6 @@ class Config:
     AdamW and an L2 penalty in SGD."""
     multiplier_decay: float = 0.0
     """Decay of the generator's multipliers (0.01 in TADAM)."""
-    generator_rate: float = 1.0
-    """Learning rate of the generator, as a share of the others'."""
     clip_norm: float | None = None
     """Largest norm of the gradient; a longer one is shortened to it."""
     attribute_weight: float = 2.0
@@ -141,13 +139,7 @@ class Config:
         for name in ("weight_decay", "multiplier_decay", "attribute_weight", "seed"):
             if not getattr(self, name) >= 0:
                 raise UsageError(f"--{name.replace('_', '-')} is negative; pass 0 or more")
-        for name in (
-            "learning_rate",
-            "generator_rate",
-            "pixel_scale",
-            "metric_scale_start",
-            "clip_norm",
-        ):
+        for name in ("learning_rate", "pixel_scale", "metric_scale_start", "clip_norm"):
             value = getattr(self, name)
             if value is not None and not (value > 0 and math.isfinite(value)):
                 raise UsageError(f"--{name.replace('_', '-')} is {value}; it must be above 0")

@@ -26,19 +26,15 @@ def weight_groups(modules: nn.Module, config: Config) -> list[dict[str, Any]]:
     """Matrices and convolutions decay, multipliers by an amount of their own, the rest does not.
 
     TADAM's rule (Oreshkin et al. 2018, section 4): a norm's scale, a bias and the metric scale
-    are not pulled to zero. A group's `rate` is its share of the learning rate.
+    are not pulled to zero.
     """
-    generators = [m for m in modules.modules() if isinstance(m, Generator)]
-    multipliers = {id(p) for m in generators for p in m.multipliers()}
-    generated = {id(p) for m in generators for p in m.parameters()}
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    multipliers = {
+        id(p) for m in modules.modules() if isinstance(m, Generator) for p in m.multipliers()
+    }
+    groups: dict[float, list[nn.Parameter]] = {}
     for weight in modules.parameters():
         if weight.requires_grad:
             by_shape = config.weight_decay if weight.ndim > 1 else 0.0
             decay = config.multiplier_decay if id(weight) in multipliers else by_shape
-            rate = config.generator_rate if id(weight) in generated else 1.0
-            groups.setdefault((decay, rate), []).append(weight)
-    return [
-        {"params": weights, "weight_decay": decay, "rate": rate}
-        for (decay, rate), weights in groups.items()
-    ]
+            groups.setdefault(decay, []).append(weight)
+    return [{"params": weights, "weight_decay": decay} for decay, weights in groups.items()]

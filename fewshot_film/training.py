@@ -156,7 +156,7 @@ def _loop(
 def step(learner: Learner, episode: Episode, config: Config) -> Outcome:
     """One optimisation step on one batch of tasks."""
     for group in learner.optimizer.param_groups:
-        group["lr"] = group["rate"] * learning_rate(config, learner.step)
+        group["lr"] = learning_rate(config, learner.step)
     learner.modules.train()
     device = episode.group.device
     low = config.precision == "bfloat16" and has_bfloat16(device)

@@ -67,13 +67,3 @@ def test_sgd_by_hand() -> None:
 def test_adamw_by_hand() -> None:
     """The first step of Adam has length lr; the decay is decoupled: w - lr * decay * w."""
     assert one_step(CONFIG, 2.0, 3.0) == pytest.approx(2 - 0.1 * 0.25 * 2 - 0.1, abs=1e-6)
-
-
-def test_the_generator_learns_at_a_rate_of_its_own() -> None:
-    config = replace(CONFIG, generator_rate=0.1)
-    model = build(config)
-    names = {id(p): name for name, p in model.named_parameters()}
-    for group in weight_groups(model, config):
-        for weight in group["params"]:
-            slow = "generator" in names[id(weight)]
-            assert group["rate"] == (0.1 if slow else 1.0), names[id(weight)]
