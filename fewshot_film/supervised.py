@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import final
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -32,6 +33,18 @@ class SupervisedClassifier(Classifier):
         logits = self.linear(self.features.extractor(images, params)).float()
         classes = episode.class_ids.unsqueeze(1).expand(-1, images.shape[1], -1)
         return logits.gather(2, classes)
+
+    def aligned(self, layer: nn.Linear) -> SupervisedClassifier:
+        """W (A z + c) + b: the same classifier of features z that the layer, (A, c), maps first.
+
+        With `correlation_alignment(source, target)` it is CORAL behind adaptive batch norm: first
+        the batch norms take the target's statistics, then the features so found are aligned.
+        """
+        made, old = nn.Linear(layer.in_features, self.linear.out_features), self.linear
+        with torch.no_grad():
+            made.weight.copy_(old.weight @ layer.weight)
+            made.bias.copy_(old.weight @ layer.bias + old.bias)
+        return SupervisedClassifier(self.features, made.to(old.weight)).eval()
 
     def with_adapter(self, adapter: Adapter) -> SupervisedClassifier:
         features = TaskConditionedExtractor(self.features.extractor, adapter)

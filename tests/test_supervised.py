@@ -6,7 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from fewshot_film.adaptation import AdaptiveBatchNorm
+from fewshot_film.batch_norm_adaptation import one_pass
 from fewshot_film.classifier import TaskConditionedExtractor
+from fewshot_film.correlation_alignment import correlation_alignment
 from fewshot_film.episodes import Episode, EpisodeSampler
 from fewshot_film.head import cosine
 from fewshot_film.supervised import SupervisedClassifier
@@ -136,3 +138,27 @@ def test_new_classes_are_told_by_the_cosine_to_their_prototypes(adaptation: str)
     close(task(queries), expected)
     assert task.classes == ("a", "b", "c")
     assert set(task.classify(queries)) <= set("abc")
+
+
+# --- aligned features
+
+
+def test_alignment_maps_the_features_before_the_linear_layer() -> None:
+    model, episode, layer = supervised(), tasks_of(), nn.Linear(4, 4)
+    features = layer(model.features.extractor(episode.query.images))
+    expected = model.linear(features).gather(2, IDS.unsqueeze(1).expand(-1, 9, -1))
+    close(model.aligned(layer)(episode), expected)
+
+
+def test_alignment_of_a_domain_with_itself_changes_nothing() -> None:
+    """Behind adaptive batch norm, in the order that the method states."""
+    model, images = supervised(), making.pictures(1, 90, seed=3)
+    net = model.features.extractor
+    adapted = model.with_adapter(AdaptiveBatchNorm(one_pass(net, [images])))
+    params = adapted.features.params(making.labeled(1, 3, 2), 3)
+    z = net(images, params)[0].detach()
+    aligned = adapted.aligned(correlation_alignment(z, z, ridge=0.1))
+    assert isinstance(aligned.features.adapter, AdaptiveBatchNorm)
+    close(aligned(tasks_of()), adapted(tasks_of()))
+    brighter = adapted.aligned(correlation_alignment(z, 2 * z + 1, ridge=0.1))
+    assert not torch.allclose(brighter(tasks_of()), adapted(tasks_of()), atol=1e-2)

@@ -6,9 +6,12 @@ import pytest
 import torch
 from torch import nn
 
+from fewshot_film.adaptation import AdaptiveBatchNorm
+from fewshot_film.adaptation.adaptive_batch_norm import Statistics
 from fewshot_film.classifier import FewShotClassifier
 from fewshot_film.episodes import EpisodeSampler
 from fewshot_film.evaluation import evaluate
+from fewshot_film.guard import is_transductive
 from fewshot_film.normalization import BatchNorm
 from fewshot_film.transductivity import audit, distance, logits, ways_of_asking
 
@@ -38,6 +41,22 @@ def test_every_method_of_the_library_is_cleared(adaptation: str, extractor: str)
     assert np.array_equal(found.together, found.one_by_one)
     assert np.array_equal(found.together, found.by_class)
     assert np.array_equal(found.together, evaluate(model, SAMPLER, 3).accuracies)
+
+
+@pytest.mark.parametrize("name", making.NORMALIZATIONS)
+@pytest.mark.parametrize("adaptation", ["none", "tadam"])
+def test_the_audit_finds_what_a_normalization_says_of_itself(adaptation: str, name: str) -> None:
+    model = making.classifier(adaptation, f"conv4 {name}")
+    found = audit(model, SAMPLER, 3)
+    assert found.transductive == is_transductive(model) == (name == "transductive")
+    assert found.transductive or found.changed == 0
+
+
+@pytest.mark.parametrize("statistics", ["support", "support+query"])
+def test_the_audit_finds_what_an_adapter_says_of_itself(statistics: Statistics) -> None:
+    model = making.classifier("none").with_adapter(AdaptiveBatchNorm(statistics)).eval()
+    assert audit(model, SAMPLER, 3).transductive == is_transductive(model)
+    assert is_transductive(model) == (statistics == "support+query")
 
 
 def test_a_planted_transductive_model_is_flagged() -> None:
