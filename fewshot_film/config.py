@@ -164,6 +164,8 @@ class Config:
             )
         if self.objective == "classify":
             self._check_classify()
+        elif self.batch_images != Config.batch_images:
+            raise UsageError("--batch-images is of --objective classify; leave it out")
 
     def _check_classify(self) -> None:
         """Batches of single images have no support set."""
@@ -176,6 +178,11 @@ class Config:
             raise UsageError(
                 f"--objective classify is what --auxiliary {self.auxiliary} adds; leave it out"
             )
+        for name in ("query_draw", "similarity", "metric_scale", "metric_scale_start"):
+            if getattr(self, name) != getattr(Config, name):
+                raise UsageError(
+                    f"--objective classify has no use for --{name.replace('_', '-')}; leave it out"
+                )
         if self.normalization in ("transductive", "meta", "task-norm-i", "task-norm-l"):
             raise UsageError(
                 f"--objective classify has no support sets for --normalization "

@@ -162,3 +162,18 @@ def test_plain_classification_is_of_all_classes() -> None:
     assert type(build_objective(config, model)) is QueryLoss
     with pytest.raises(UsageError, match=r"^--objective classify tests the classes .*, omniglot"):
         build(replace(config, dataset="omniglot", channels=1, size=28))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("query_draw", "uniform"), ("similarity", "cosine"), ("metric_scale_start", 7.5)],
+)
+def test_what_classification_would_ignore_is_refused(name: str, value: object) -> None:
+    config = replace(default_config("digits"), objective="classify", conditioning="none")
+    with pytest.raises(UsageError, match=f"no use for --{name.replace('_', '-')}; leave"):
+        replace(config, **{name: value})  # type: ignore[arg-type]
+
+
+def test_images_of_a_batch_without_batches() -> None:
+    with pytest.raises(UsageError, match="--batch-images is of --objective classify"):
+        Config(batch_images=64)
