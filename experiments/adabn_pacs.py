@@ -12,8 +12,8 @@ row of a domain is put to the same episodes and compared with the network as it 
 Rows: `none`, the network as it is; `support`, batch norm's statistics of the support set;
 `task-norm`, a network trained with TaskNorm-I; `film`, one whose FiLM follows the mean of the
 prototypes; `film-support`, the same, its FiLM after batch norm of the support set's statistics. The
-transductive ones stand apart: `query`, statistics of support and queries, and `domain`, of 4,096
-images of the tested domain, the queries' among them, without labels.
+transductive ones stand apart: `query`, statistics of support and queries, and `domain`, of nine in
+ten images of the tested domain, the queries' among them, without labels.
 
 What is small here, and why: Conv-4 with 32 channels, 1,500 steps and images of 32 pixels, for
 minutes on a CPU. They show which adaptation helps, not how far a larger network goes.

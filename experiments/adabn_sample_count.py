@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 import tyro
-from adabn_digits import BASE, RECIPE
+from adabn_digits import RECIPE
 from numpy import ndarray
 from recipe import Options, ended, shortened
 from show import png
@@ -32,13 +32,14 @@ from fewshot_film.config import Config, find_entry
 from fewshot_film.data.image_set import ImageSet
 from fewshot_film.data.root import data_root
 from fewshot_film.device import choose_device
+from fewshot_film.errors import UsageError
 from fewshot_film.evaluation import ci95, evaluate
 from fewshot_film.files import write_atomic
 from fewshot_film.provenance import environment
 from fewshot_film.run import Run
 from fewshot_film.tables import percent, table
 from fewshot_film.training import fit
-from fewshot_film.trial import Question, Trial, trial
+from fewshot_film.trial import Protocol, Question, Trial, trial
 from fewshot_film.variants import statistics_of
 
 PAIRS = (("mnist", "usps"), ("usps", "mnist"), ("mnist", "mnist-m"), ("svhn", "mnist"))
@@ -60,6 +61,10 @@ class Amount:
     question: Question = ASKED
 
 
+NOTE = (
+    "Columns: how many images of the target tell its statistics; the mean over draws, with its 95% "
+    "interval over episodes."
+)
 QUICK = Amount((1, 8), 2, Question(way=2, shot=1, query=1, episodes=2))
 
 
@@ -68,23 +73,21 @@ def main(options: Options) -> int:
 
 
 def measure(options: Options) -> Path:
-    """Every pair and seed -> its curve, as JSON, table and figure."""
+    """Every pair and seed -> its curve, as JSON when it is measured; table and figure of all."""
+    if options.rows or not options.seeds:
+        raise UsageError("adabn_sample_count takes at least one of --seeds, and no --rows")
     amount = QUICK if options.quick else Amount()
     out = options.results_of("adabn_sample_count")
-    curves = []
+    out.mkdir(parents=True, exist_ok=True)
     for seed in options.seeds:
         for source, target in PAIRS:
-            print(f"{source} to {target}, seed {seed}", flush=True)
-            run = trained(source, seed, options)
-            curves.append({"seed": seed, **curve(run, source, target, amount, options)})
-    out.mkdir(parents=True, exist_ok=True)
-    content = {
-        "counts": amount.counts,
-        "question": asdict(amount.question),
-        "config": asdict(BASE),
-        "curves": curves,
-    }
-    write_atomic(out / "curves.json", (json.dumps(content, indent=1) + "\n").encode())
+            file = out / f"{source}-{target}-{seed}.json"
+            if not file.exists():
+                print(f"{source} to {target}, seed {seed}", flush=True)
+                run = trained(source, seed, options)
+                content = {"seed": seed, **curve(run, source, target, amount, options)}
+                write_atomic(file, (json.dumps(content, indent=1) + "\n").encode())
+    curves = [json.loads(file.read_text()) for file in sorted(out.glob("*-*-*.json"))]
     write_atomic(out / "table.md", (summary(curves, amount.counts) + "\n").encode())
     write_atomic(out / "figure.png", figure(curves, amount.counts))
     return out
@@ -111,11 +114,13 @@ def curve(run: Run, source: str, target: str, amount: Amount, options: Options) 
     return {
         "source": source,
         "target": target,
+        "counts": amount.counts,
         "own": float(own.mean()),
         "own_ci95": ci95(own),
         "adapted": [[float(a.mean()) for a in draws] for draws in adapted],
         "ci95": [ci95(np.mean(draws, axis=0)) for draws in adapted],
         "protocol": asdict(put.protocol),
+        "config": asdict(run.config()),
         "trained": run.environments(),
         "tested": environment(choose_device(options.device)),
     }
@@ -146,11 +151,16 @@ def summary(curves: Sequence[Curve], counts: Sequence[int]) -> str:
     """One line a pair: as it is, and the mean over draws and seeds for every number of images."""
     rows = [["source", "target", "as it is (%)", *map(str, counts)]]
     for (source, target), own in by_pair(curves).items():
-        mean = np.mean([c["adapted"] for c in own], axis=(0, 2))
-        interval = np.mean([c["own_ci95"] for c in own])
-        base = percent(float(np.mean([c["own"] for c in own])), float(interval))
-        rows.append([source, target, base, *(f"{100 * value:.1f}" for value in mean)])
-    return table(rows) + "\n\nColumns: images of the target that tell its statistics."
+        mean, interval = np.mean([c["adapted"] for c in own], axis=(0, 2)), averaged(own, "ci95")
+        base = percent(float(averaged(own, "own")), float(averaged(own, "own_ci95")))
+        cells = zip(mean, interval, strict=True)
+        rows.append([source, target, base, *(f"{100 * m:.1f} ± {100 * i:.1f}" for m, i in cells)])
+    return f"{table(rows)}\n\n{NOTE}\n\n- {Protocol(**curves[0]['protocol'])}, and so on"
+
+
+def averaged(curves: Sequence[Curve], name: str) -> ndarray:
+    """The mean of a figure over seeds."""
+    return np.mean([c[name] for c in curves], axis=0)
 
 
 def by_pair(curves: Sequence[Curve]) -> Mapping[tuple[str, str], list[Curve]]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TypeAlias
 
+import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -162,8 +163,10 @@ def _take(network: nn.Module, batch: Tensor, number: int) -> None:
 
 
 def _check(batch: Tensor, number: int) -> None:
-    if not len(batch):
+    if not batch.numel():
         raise UsageError(f"batch {number} of the target domain holds no images")
-    if batch.is_floating_point() and not batch.sum().isfinite():  # one look; the sum tells of all
-        worst = int((~batch.flatten(1).isfinite().all(1)).nonzero()[0])
+    # one look: the sum is finite where all values are
+    if batch.is_floating_point() and not batch.sum(dtype=torch.float64).isfinite():
+        images = batch.flatten(0, -4) if batch.ndim > 4 else batch
+        worst = int((~images.flatten(1).isfinite().all(1)).nonzero()[0])
         raise UsageError(f"image {worst} of batch {number} holds values that are not finite")

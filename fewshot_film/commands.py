@@ -174,6 +174,8 @@ class Audit:
         print(put.protocol)
         print(audit_table(found))
         print(found.verdict())
+        if put.protocol.transductive and not found.transductive:
+            print("but statistics were taken beforehand of images that the queries are among")
         self.asking.write(audit_json(self.run_folder, put.protocol, found))
 
 

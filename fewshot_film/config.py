@@ -162,6 +162,11 @@ class Config:
             raise UsageError(
                 f"--encoder-pass is of prototype-mean, --encoder is {self.encoder}; leave it out"
             )
+        if self.encoder_pass != "counted" and self.normalization not in ("running", "support"):
+            raise UsageError(
+                f"--encoder-pass is of running statistics, --normalization {self.normalization} "
+                "has none; leave it out"
+            )
         if self.objective == "classify":
             self._check_classify()
         elif self.batch_images != Config.batch_images:

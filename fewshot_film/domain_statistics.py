@@ -6,6 +6,7 @@ import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -32,7 +33,8 @@ class Moments:
         alone, which is zero at the start of a stream.
         """
         images = self.images + other.images
-        own, others = (self.mean, self.var), (other.mean, other.var)
+        place = self.mean.device
+        own, others = (self.mean, self.var), (other.mean.to(place), other.var.to(place))
         return Moments(*merged_moments(own, others, other.images / images), images)
 
 
@@ -44,8 +46,10 @@ class DomainStatistics:
 
     def merged(self, other: DomainStatistics) -> DomainStatistics:
         """Those of both domains' images together."""
-        both = zip(self.norms.items(), other.norms.values(), strict=True)
-        return DomainStatistics({name: a.merged(b) for (name, a), b in both})
+        _check_same_names(self.norms, other.norms)
+        return DomainStatistics(
+            {name: found.merged(other.norms[name]) for name, found in self.norms.items()}
+        )
 
     def counting_as(self, images: float) -> DomainStatistics:
         """The same moments, to be merged as if they stood for so many images."""
@@ -67,7 +71,7 @@ class DomainStatistics:
             return DomainStatistics(
                 {
                     name: Moments(tensors[f"{name}/mean"], tensors[f"{name}/var"], float(count))
-                    for name, count in images.items()
+                    for name, count in sorted(images.items())
                 }
             )
         except (KeyError, ValueError) as error:
@@ -95,7 +99,11 @@ def with_statistics(network: nn.Module, statistics: DomainStatistics) -> nn.Modu
 
 def check_same_norms(network: nn.Module, statistics: DomainStatistics) -> None:
     """The statistics are of this network's batch norms, all of them."""
-    if odd := batch_norms(network).keys() ^ statistics.norms.keys():
+    _check_same_names(batch_norms(network), statistics.norms)
+
+
+def _check_same_names(first: Mapping[str, Any], second: Mapping[str, Any]) -> None:
+    if odd := first.keys() ^ second.keys():
         raise UsageError(f"the statistics are of another network: one of both has no {min(odd)!r}")
 
 

@@ -204,4 +204,5 @@ def _concatenate_sets(sets: Sequence[LabeledSet]) -> LabeledSet:
 
 def _on(labeled: LabeledSet, device: torch.device | str) -> LabeledSet:
     factors = None if labeled.factors is None else labeled.factors.to(device)
-    return LabeledSet(labeled.images.to(device), labeled.labels.to(device), factors)
+    unlabeled = None if labeled.unlabeled is None else labeled.unlabeled.to(device)
+    return LabeledSet(labeled.images.to(device), labeled.labels.to(device), factors, unlabeled)

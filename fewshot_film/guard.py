@@ -29,7 +29,7 @@ def check_unseen(
         )
     asked = set(names)
     seen = known_classes(run, asked)
-    if seen and not domains:
+    if seen and not (domains and run.domains()):
         raise UsageError(
             f"{run.path} was trained or validated on {len(seen)} of the {len(asked)} test classes "
             f"of {dataset}, {seen[0]!r} among them; test on other classes, or pass --split val or "

@@ -50,7 +50,7 @@ class Run:
 
     def is_finished(self, config: Config) -> bool:
         """Whether the training of this very config has come to its end here."""
-        if not (self.config_file.exists() and self.last_file.exists()):
+        if not all(f.exists() for f in (self.config_file, self.last_file, self.best_file)):
             return False
         _, about = load_tensors(self.last_file)
         return self.config() == config and about.get("step") == str(config.steps)

@@ -44,7 +44,7 @@ class SupervisedClassifier(Classifier):
         with torch.no_grad():
             made.weight.copy_(old.weight @ layer.weight)
             made.bias.copy_(old.weight @ layer.bias + old.bias)
-        return SupervisedClassifier(self.features, made.to(old.weight)).eval()
+        return SupervisedClassifier(self.features, made.to(old.weight))
 
     def with_adapter(self, adapter: Adapter) -> SupervisedClassifier:
         features = TaskConditionedExtractor(self.features.extractor, adapter)

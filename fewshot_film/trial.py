@@ -20,7 +20,7 @@ from fewshot_film.guard import check_same_classes, check_unseen, is_transductive
 from fewshot_film.run import Run
 from fewshot_film.tasks import Augmented
 from fewshot_film.transforms import with_channels
-from fewshot_film.variants import load_as, run_of, variant_of
+from fewshot_film.variants import load_as, looks_at_domain, run_of
 
 UNLABELED = 4096
 """Images of a domain that tell its statistics, at most."""
@@ -192,9 +192,8 @@ def unlabeled_images(config: Config, domains: Sequence[str], root: Path) -> Imag
 
 def _holds_queries(name: str | Path, config: Config, split: str) -> bool:
     """Whether a domain's statistics are of images that queries are drawn from."""
-    by_domain = (variant_of(name) or "").endswith("domain")
     whole = split == "test" and find_entry(config).source.tested_whole
-    return by_domain and (whole or split == "train")
+    return looks_at_domain(name) and (whole or split == "train")
 
 
 def _protocol(config: Config, split: str, domains: Sequence[str]) -> Protocol:

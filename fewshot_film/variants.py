@@ -14,6 +14,7 @@ from fewshot_film.classifier import Classifier
 from fewshot_film.data.image_set import ImageSet
 from fewshot_film.domain_statistics import DomainStatistics
 from fewshot_film.episodes import as_float
+from fewshot_film.errors import UsageError
 from fewshot_film.extractor import Extractor
 from fewshot_film.run import Run, load
 
@@ -35,13 +36,25 @@ BATCH = 256
 
 def run_of(name: str | Path) -> Run:
     """The folder of a run by name."""
-    return Run(str(name).rpartition("@")[0] if variant_of(name) else name)
+    folder, at, variant = str(name).rpartition("@")
+    if variant_of(name):
+        return Run(folder)
+    if at and not Path(name).exists() and Run(folder).config_file.exists():
+        known = ", ".join(f"@{known}" for known in VARIANTS)
+        raise UsageError(f"{folder} has no variant @{variant}; there are {known}, each also @{OWN}")
+    return Run(name)
 
 
 def variant_of(name: str | Path) -> str | None:
-    """What follows the @ in a run's name, if that names a variant."""
+    """What follows the @ in a run's name, if that names a variant and no folder."""
     _, at, variant = str(name).rpartition("@")
-    return variant if at and variant.removeprefix(OWN) in VARIANTS else None
+    known = at and variant.removeprefix(OWN) in VARIANTS and not Path(name).is_dir()
+    return variant if known else None
+
+
+def looks_at_domain(name: str | Path) -> bool:
+    """Whether a run's name asks for the statistics of the tested domain's images."""
+    return VARIANTS.get((variant_of(name) or "").removeprefix(OWN)) == "domain"
 
 
 def load_as(name: str | Path, device: str, unlabeled: Callable[[], ImageSet]) -> Classifier:

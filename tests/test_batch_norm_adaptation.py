@@ -182,6 +182,50 @@ def test_saved_and_loaded_and_swapped(tmp_path: Path) -> None:
     assert torch.equal(with_statistics(swapped, source_statistics(net))(data), net(data))
 
 
+class OutOfOrder(nn.Module):
+    """Its norms are used in another order than they are defined in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.second, self.first = nn.BatchNorm1d(3), nn.BatchNorm1d(3)
+
+    def forward(self, h: Tensor) -> Tensor:
+        out: Tensor = self.second(10 * self.first(h) + 20)
+        return out
+
+
+def test_statistics_are_merged_by_name(tmp_path: Path) -> None:
+    net, h = OutOfOrder().eval(), torch.randn(80, 3) + 5
+    own = one_pass(net, [h])
+    assert list(own.norms) == ["first", "second"]
+    adapted = adapt_batchnorm(net, [h], prior=1e-9)
+    torch.testing.assert_close(adapted(h), with_statistics(net, own)(h), rtol=1e-4, atol=1e-4)
+    own.save(tmp_path / "own")
+    for name, found in own.merged(DomainStatistics.load(tmp_path / "own")).norms.items():
+        torch.testing.assert_close(found.mean, own.norms[name].mean)
+        torch.testing.assert_close(found.var, own.norms[name].var)
+    with pytest.raises(UsageError, match="the statistics are of another network"):
+        own.merged(one_pass(dense(), [images(4)]))
+
+
+def test_an_extractor_s_batches_of_bytes_and_of_tasks() -> None:
+    net = making.extractor(channels=3)
+    pixels = (making.pictures(1, 70, channels=3) * 255).round().byte()
+    as_floats = one_pass(net, [pixels / 255])
+    for name, found in one_pass(net, [pixels]).norms.items():
+        torch.testing.assert_close(found.mean, as_floats.norms[name].mean)
+    with pytest.raises(UsageError, match="batch 1 of the target domain holds no images"):
+        one_pass(net, [torch.zeros(1, 0, 3, 16, 16)])
+    bad = making.pictures(2, 4, channels=3)
+    bad[1, 2, 0, 0, 0] = torch.inf
+    with pytest.raises(UsageError, match="image 6 of batch 1 holds values that are not finite"):
+        one_pass(net, [bad])
+
+
+def test_half_precision_images_are_not_taken_for_infinite() -> None:
+    one_pass(nn.BatchNorm2d(3), [torch.full((64, 3, 84, 84), 0.5, dtype=torch.float16)])
+
+
 def test_a_file_of_something_else(tmp_path: Path) -> None:
     save_tensors(tmp_path / "x", {"a": torch.ones(1)}, {"a": "1.0"})
     with pytest.raises(UsageError, match="holds no statistics of batch norms"):

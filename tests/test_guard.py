@@ -188,3 +188,10 @@ def test_a_run_that_classifies_is_asked_for_its_own_classes(tmp_path: Path) -> N
             check_same_classes(run, "set", names)
     run.create(Config())
     check_same_classes(run, "set", ["c"])
+
+
+def test_known_classes_of_a_run_without_domains(tmp_path: Path) -> None:
+    """Nothing says that the classes it knows were seen in another domain."""
+    run = run_on(tmp_path / "run", ["dog", "cat"], ["horse"])
+    with pytest.raises(UsageError, match="was trained or validated on 1 of the 2 test classes"):
+        check_unseen(run, "pacs", ["dog", "house"], ["photo"])

@@ -10,6 +10,7 @@ from fewshot_film.batch_norm_adaptation import one_pass
 from fewshot_film.data.image_set import ImageSet
 from fewshot_film.domain_statistics import DomainStatistics
 from fewshot_film.episodes import as_float
+from fewshot_film.errors import UsageError
 from fewshot_film.guard import is_transductive
 from fewshot_film.supervised import SupervisedClassifier
 from fewshot_film.variants import VARIANTS, load_as, run_of, statistics_of, variant_of
@@ -79,3 +80,14 @@ def test_a_run_that_classifies_keeps_its_linear_layer(on_mnist: Path) -> None:
         assert isinstance(other, SupervisedClassifier)
         assert torch.equal(other.linear.weight, own.linear.weight)
         assert is_transductive(other) == (variant == "adabn-query")
+
+
+def test_a_variant_that_is_not_there(trained: Path) -> None:
+    with pytest.raises(UsageError, match="has no variant @adabm; there are @adabn, @adabn-query"):
+        run_of(f"{trained}@adabm")
+
+
+def test_a_folder_may_have_a_variant_s_name(tmp_path: Path) -> None:
+    folder = tmp_path / "run@adabn"
+    folder.mkdir()
+    assert run_of(folder).path == folder

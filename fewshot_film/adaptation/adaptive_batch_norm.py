@@ -28,7 +28,8 @@ class AdaptiveBatchNorm(Adapter):
     Weight and bias stay as they are, there is nothing to train, and the variance is the biased one.
     One pass over the images adapts layer by layer: each batch norm's moments are taken under the
     adapted ones below it. A domain's statistics, such as `one_pass(extractor, batches)` gives, are
-    taken as they are. With `prior`, the source's moments count as so many images of the task.
+    taken as they are; they are no part of the state dict: `DomainStatistics.save` keeps them. With
+    `prior`, the source's moments count as so many images of the task.
 
     The queries' own images, "support+query", make the answers transductive.
 

@@ -7,13 +7,19 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from fewshot_film.conditioning import Conditioning, SiteParams, TaskParams, Unconditioned
+from fewshot_film.episodes import as_float
 from fewshot_film.errors import UsageError
 from fewshot_film.modes import evaluating
 from fewshot_film.normalization import BatchNorm, Normalization
+
+TaskImages: TypeAlias = (
+    Float[Tensor, "task example channel height width"]
+    | UInt8[Tensor, "task example channel height width"]
+)
 
 ConditioningFactory: TypeAlias = Callable[[int], Conditioning]
 """channels -> the mechanism at a site, such as the class FiLM itself."""
@@ -64,8 +70,10 @@ def own_description(name: str, site: Site, support: Tensor) -> SiteParams:
 class Extractor(nn.Module, ABC):
     """(images, task parameters) -> features; without parameters, the unconditioned network.
 
-    Images in [0, 1] are multiplied by `pixel_scale` first; 255 gives networks that were published
-    for raw pixels what they were given.
+    Images are uint8 in 0..255 or float in [0, 1]. They are multiplied by `pixel_scale` first; 255
+    gives networks that were published for raw pixels what they were given. Where a normalization
+    keeps something of the support set and the parameters do not hold it, the images of a task are
+    taken for its support set: to embed queries, give what `described` found.
     """
 
     def __init__(self, *, pixel_scale: float = 1.0) -> None:
@@ -84,7 +92,7 @@ class Extractor(nn.Module, ABC):
 
     def forward(
         self,
-        images: Float[Tensor, "task example channel height width"],
+        images: TaskImages,
         params: TaskParams | None = None,
     ) -> Float[Tensor, "task example feature"]:
         given = self._known(params)
@@ -92,7 +100,7 @@ class Extractor(nn.Module, ABC):
 
     def described(
         self,
-        support: Float[Tensor, "task example channel height width"],
+        support: TaskImages,
         params: TaskParams | None = None,
         describe: Describe = own_description,
     ) -> TaskParams:
@@ -100,6 +108,8 @@ class Extractor(nn.Module, ABC):
 
         Each site is described under the parameters and descriptions of the sites below it.
         """
+        if not support.shape[1]:
+            raise UsageError("the support set holds no images; a task needs at least one")
         given, found = self._known(params), TaskParams()
 
         def keep(name: str, site: Site, h: Tensor) -> Tensor:
@@ -110,12 +120,11 @@ class Extractor(nn.Module, ABC):
         self._visited(support, keep)
         return {name: kept for name, kept in found.items() if kept}
 
-    def _visited(
-        self, images: Float[Tensor, "task example channel height width"], visit: Visit
-    ) -> Float[Tensor, "task example feature"]:
+    def _visited(self, images: TaskImages, visit: Visit) -> Float[Tensor, "task example feature"]:
         """The features, where `visit` decides at every site; it sees the task axis."""
         batch = images.shape[:2]
-        flat = images.flatten(0, 1) * self.pixel_scale
+        flat = as_float(images) if images.dtype == torch.uint8 else images
+        flat = flat.flatten(0, 1) * self.pixel_scale
         flat = flat.contiguous(memory_format=torch.channels_last)
 
         def at(name: str, site: Site, h: Tensor) -> Tensor:

@@ -63,4 +63,5 @@ def standardized(
     """weight * (h - mean) / sqrt(var + eps) + bias, as one multiplication and one addition."""
     scale = weight * (moments["var"] + EPSILON).rsqrt()
     shift = bias - moments["mean"] * scale
-    return torch.addcmul(per_channel(shift, h), h, per_channel(scale, h))
+    exact = precise(h)  # rounded once, at the end, as torch's batch norm does
+    return torch.addcmul(per_channel(shift, exact), exact, per_channel(scale, exact)).to(h.dtype)

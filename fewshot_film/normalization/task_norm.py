@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from fewshot_film.conditioning import SiteParams
 from fewshot_film.conditioning.base import per_channel
-from fewshot_film.normalization.base import EPSILON, Normalization, task_moments
+from fewshot_film.normalization.base import EPSILON, Normalization, precise, task_moments
 
 
 class TaskNorm(Normalization):
@@ -68,6 +68,7 @@ def _per_image(
     scale: Float[Tensor, "task example channel"],
     h: Float[Tensor, "task example channel *space"],
 ) -> Float[Tensor, "task example channel *space"]:
-    flat = h.flatten(0, 1).unsqueeze(1)  # every image as a task of its own
+    flat = precise(h).flatten(0, 1).unsqueeze(1)  # every image as a task of its own
     shifted = per_channel(shift.flatten(0, 1), flat)
-    return torch.addcmul(shifted, flat, per_channel(scale.flatten(0, 1), flat)).view_as(h)
+    out = torch.addcmul(shifted, flat, per_channel(scale.flatten(0, 1), flat))
+    return out.view_as(h).to(h.dtype)

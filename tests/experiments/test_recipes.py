@@ -152,13 +152,20 @@ def test_a_curve_by_number_of_images(options: Options) -> None:
     """Two numbers of images, two draws, four pairs; a smaller draw lies within a larger one."""
     assert adabn_sample_count.main(options) == 0
     out = results(options, "adabn_sample_count")
-    content = json.loads((out / "curves.json").read_text())
-    assert content["counts"] == [1, 8]
-    assert len(content["curves"]) == len(adabn_sample_count.PAIRS)
-    for curve in content["curves"]:
+    files = sorted(out.glob("*-0.json"))
+    assert len(files) == len(adabn_sample_count.PAIRS)
+    for file in files:
+        curve = json.loads(file.read_text())
+        assert curve["counts"] == [1, 8]
         assert np.array(curve["adapted"]).shape == (2, 2)
         assert curve["protocol"]["domains"] == curve["target"]
-    images = adabn_sample_count.target_images(adabn_digits.BASE, "usps", options)
+    files[0].unlink()
+    kept = files[1].stat().st_mtime_ns
+    assert adabn_sample_count.main(options) == 0, "it goes on where it was"
+    assert files[0].exists()
+    assert files[1].stat().st_mtime_ns == kept
+    base = adabn_digits.BASE
+    images = adabn_sample_count.target_images(base, "usps", options)
     few, many = (adabn_sample_count.some(images, count, draw=1) for count in (3, 8))
     assert np.array_equal(many.images[:3], few.images)
 

@@ -100,3 +100,13 @@ def test_weights_are_channels_last() -> None:
         net = making.extractor(name)
         convolutions = [m for m in net.modules() if isinstance(m, nn.Conv2d)]
         assert all(c.weight.is_contiguous(memory_format=torch.channels_last) for c in convolutions)
+
+
+def test_a_support_set_without_images() -> None:
+    with pytest.raises(UsageError, match="the support set holds no images"):
+        making.extractor("conv4 meta").described(making.pictures(2, 0))
+
+
+def test_images_as_bytes_are_scaled() -> None:
+    net, pixels = making.extractor(), (making.pictures(2, 3) * 255).round().byte()
+    torch.testing.assert_close(net(pixels), net(pixels / 255))
