@@ -14,8 +14,9 @@ shrink, and at 38.3 where embeddings are normalised by running statistics in tra
 (encoder_pass); it has 37.9 as it stands, and 42.5 without conditioning. What the generator emits
 hardly differs from one validation task to another.
 
---published has the paper's network, optimizer and schedule, for a GPU, and writes to another folder. There, as in the paper, rows without co-training have twice the steps; here all
-have as many on tasks.
+--published has the paper's network, optimizer and schedule, for a GPU, and writes to another
+folder. There, as in the paper, rows without co-training have twice the steps; here all have as many
+on tasks.
 
 Where paper and code disagree, a field of Config decides; the default here follows
 - max_pools: four (paper), three (code: --published);
