@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rows import Result
 from show import Differences, png, protocols, signed
@@ -52,27 +53,33 @@ def figure(results: Sequence[Result], methods: Sequence[str]) -> bytes:
 
     tests = list(dict.fromkeys(_test(result) for result in results))
     found = {(_test(r), *_parts(r, methods)): r.content for r in results}
-    domains = list(dict.fromkeys(domain for _, domain, _ in found))
     drawn = Figure(figsize=(11.0, 0.6 + 3.0 * max(1, len(tests))), layout="constrained", dpi=110)
     axes = drawn.subplots(max(1, len(tests)), squeeze=False)[:, 0]
     width = 0.8 / len(methods)
     for axis, test in zip(axes, tests, strict=False):
+        here = list(dict.fromkeys(domain for t, domain, _ in found if t == test))
         for k, method in enumerate(methods):
-            here = {i: found.get((test, d, method)) for i, d in enumerate(domains)}
-            bars = {i: content for i, content in here.items() if content}
-            axis.bar(
-                [i + width * (k - (len(methods) - 1) / 2) for i in bars],
-                [100 * content["accuracy"] for content in bars.values()],
-                width,
-                yerr=[100 * content["ci95"] for content in bars.values()],
-                capsize=1,
-                label=method,
-            )
+            contents = {i: found.get((test, domain, method)) for i, domain in enumerate(here)}
+            place = width * (k - (len(methods) - 1) / 2)
+            _draw_bars(axis, method, place, width, {i: c for i, c in contents.items() if c})
         axis.axhline(20, color="0.5", lw=0.8, ls="--")
-        axis.set(title=test, ylabel="accuracy (%)", ylim=(0, 100))
-        axis.set_xticks(range(len(domains)), domains)
-    axes[0].legend(frameon=False, fontsize=7, ncols=len(methods), loc="upper right")
+        axis.set(ylabel=f"{test} accuracy (%)", ylim=(0, 100))
+        axis.set_xticks(range(len(here)), here)
+    axes[0].legend(ncols=len(methods), frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     return png(drawn)
+
+
+def _draw_bars(
+    axis: Any, method: str, place: float, width: float, contents: Mapping[int, Mapping[str, Any]]
+) -> None:
+    axis.bar(
+        [i + place for i in contents],
+        [100 * content["accuracy"] for content in contents.values()],
+        width,
+        yerr=[100 * content["ci95"] for content in contents.values()],
+        capsize=1,
+        label=method,
+    )
 
 
 def _parts(result: Result, methods: Sequence[str]) -> tuple[str, str]:
