@@ -35,11 +35,12 @@ from fewshot_film.device import choose_device
 from fewshot_film.errors import UsageError
 from fewshot_film.evaluation import ci95, evaluate
 from fewshot_film.files import write_atomic
+from fewshot_film.protocol import Protocol
 from fewshot_film.provenance import environment
 from fewshot_film.run import Run
 from fewshot_film.tables import percent, table
 from fewshot_film.training import fit
-from fewshot_film.trial import Protocol, Question, Trial, trial
+from fewshot_film.trial import Question, Trial, trial
 from fewshot_film.variants import statistics_of
 
 PAIRS = (("mnist", "usps"), ("usps", "mnist"), ("mnist", "mnist-m"), ("svhn", "mnist"))

@@ -133,7 +133,8 @@ def run_rows(recipe: Recipe, options: Options) -> Path:
     chosen = chosen_rows(recipe, options.rows)
     for row in recipe.rows:
         for tasks in row.tests:
-            rows.check_same(out, row.name, str(tasks), row.config, tasks.asked())
+            asked = tasks.asked()
+            rows.check_same(out, row.name, str(tasks), row.config, asked, row.variant)
     out.mkdir(parents=True, exist_ok=True)
     for seed in options.seeds:
         for row in chosen:

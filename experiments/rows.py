@@ -56,6 +56,7 @@ def add(folder: Path, row: str, test: str, report: Report, run: Run) -> None:
         "accuracy": float(values.mean()),
         "ci95": ci95(values.mean(0)),
         "episodes": values.shape[1],
+        "variant": report.run.removeprefix(str(run.path)),
         "protocol": asdict(report.protocol),
         "config": config,
         "seeds": [seeds[s] for s in order],
@@ -118,7 +119,9 @@ def is_tested(folder: Path, row: str, test: str, run: Run) -> bool:
     return result is not None and any(s["weights"] == weights for s in result.content["seeds"])
 
 
-def check_same(folder: Path, row: str, test: str, config: Config, asked: dict[str, int]) -> None:
+def check_same(
+    folder: Path, row: str, test: str, config: Config, asked: dict[str, Any], variant: str = ""
+) -> None:
     """Figures of two configs or of two protocols never share a file."""
     result = read(folder, row, test)
     if result is None:
@@ -127,6 +130,8 @@ def check_same(folder: Path, row: str, test: str, config: Config, asked: dict[st
     found = replace(from_json(json.dumps(result.content["config"]), str(file)), seed=config.seed)
     old = asdict(found) | {f"test {name}": result.content["protocol"][name] for name in asked}
     new = asdict(config) | {f"test {name}": value for name, value in asked.items()}
+    if "variant" in result.content:  # older files do not say it
+        old, new = old | {"variant": result.content["variant"]}, new | {"variant": variant}
     for name, value in new.items():
         if old[name] != value:
             raise UsageError(

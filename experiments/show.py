@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from rows import Result
 
+from fewshot_film.protocol import Protocol
 from fewshot_film.tables import percent, table
-from fewshot_film.trial import Protocol
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

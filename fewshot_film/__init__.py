@@ -67,13 +67,14 @@ from fewshot_film.normalization import (
     instance_norm,
     layer_norm,
 )
+from fewshot_film.protocol import Protocol
 from fewshot_film.report import Report, evaluate_run
 from fewshot_film.run import Run, load
 from fewshot_film.seeding import generator
 from fewshot_film.selection import choose_by_validation
 from fewshot_film.supervised import SupervisedClassifier
 from fewshot_film.transductivity import Audit, audit
-from fewshot_film.trial import Protocol, Question
+from fewshot_film.trial import Question
 
 __all__ = [
     "AdaptedClassifier",

@@ -15,6 +15,7 @@ from fewshot_film.errors import UsageError
 from fewshot_film.experiment import train
 from fewshot_film.files import write_atomic
 from fewshot_film.pictures import can_draw, comparison_bars
+from fewshot_film.protocol import Protocol
 from fewshot_film.report import evaluate_run
 from fewshot_film.run import load
 from fewshot_film.tables import (
@@ -28,7 +29,7 @@ from fewshot_film.tables import (
     table,
 )
 from fewshot_film.transductivity import audit
-from fewshot_film.trial import Protocol, Question, trial
+from fewshot_film.trial import Question, trial
 from fewshot_film.variants import run_of
 
 

@@ -11,8 +11,9 @@ from typing import Any
 from fewshot_film.config import Config
 from fewshot_film.device import choose_device
 from fewshot_film.evaluation import Evaluation, ci95, evaluate
+from fewshot_film.protocol import Protocol
 from fewshot_film.provenance import environment
-from fewshot_film.trial import Protocol, Question, trial
+from fewshot_film.trial import Question, trial
 
 AS_TRAINED = Question()
 

@@ -11,9 +11,9 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from fewshot_film.evaluation import Evaluation, ci95, paired
+from fewshot_film.protocol import Protocol
 from fewshot_film.report import Report, present_groups
 from fewshot_film.transductivity import Audit
-from fewshot_film.trial import Protocol
 
 
 def comparison_json(reports: Sequence[Report]) -> str:

@@ -17,6 +17,7 @@ from fewshot_film.domains import domains_of, in_domains, named_domains
 from fewshot_film.episodes import Sampler, as_float, check_counts
 from fewshot_film.errors import UsageError
 from fewshot_film.guard import check_same_classes, check_unseen, is_transductive, known_classes
+from fewshot_film.protocol import Protocol, protocol_of
 from fewshot_film.run import Run
 from fewshot_film.tasks import Augmented
 from fewshot_film.transforms import with_channels
@@ -83,55 +84,6 @@ class Question:
         return domains_of(asked, self.split)
 
 
-@dataclass(frozen=True)
-class Protocol:
-    """What was asked of a classifier; the same protocol draws the same episodes for every run.
-
-    `trained_shot` is the shot of the run's training; `known_classes` counts the classes of the
-    split that it was trained on or chosen by, which is fair where `domains`, those that are tested,
-    are new.
-    """
-
-    dataset: str
-    split: str
-    way: int
-    shot: int
-    query: int
-    episodes: int
-    seed: int
-    image_size: int
-    channels: int
-    transductive: bool = False
-    trained_shot: int | None = None
-    known_classes: int = 0
-    domains: str = ""
-
-    def __str__(self) -> str:
-        """The protocol as a line to print beside every figure."""
-        side = self.image_size
-        return (
-            f"{self.dataset} {self.split}{self._in_domains()}: "
-            f"{self.way}-way {self.shot}-shot{self._other_shot()}, {self.query} queries a class, "
-            f"{self.episodes} episodes, seed {self.seed}, "
-            f"{side}x{side}x{self.channels} images, "
-            f"{'transductive' if self.transductive else 'inductive'}{self._known_classes()}"
-        )
-
-    def _in_domains(self) -> str:
-        return f" ({self.domains.replace(',', ', ')})" if self.domains else ""
-
-    def _other_shot(self) -> str:
-        if self.trained_shot in (None, self.shot):
-            return ""
-        return f" (trained with {self.trained_shot}-shot tasks)"
-
-    def _known_classes(self) -> str:
-        known = self.known_classes
-        if known and self.domains and self.split == "test":
-            return ", known classes in domains never seen"
-        return f", {known} of its classes were trained on or chosen by" if known else ""
-
-
 @dataclass(frozen=True, eq=False)
 class Trial:
     """A run's classifier, what draws its tasks, and the protocol to print beside the figures."""
@@ -166,7 +118,7 @@ def trial(
         check_unseen(run, asked.data or asked.dataset, images.names, domains)
     classifier = load_as(name, device, lambda: unlabeled_images(asked, domains, place))
     protocol = replace(
-        _protocol(asked, question.split, domains),
+        protocol_of(asked, question.split, domains),
         trained_shot=config.shot if config.objective == "episodes" else None,
         known_classes=len(known_classes(run, images.names)),
         transductive=is_transductive(classifier) or _holds_queries(name, asked, question.split),
@@ -194,21 +146,6 @@ def _holds_queries(name: str | Path, config: Config, split: str) -> bool:
     """Whether a domain's statistics are of images that queries are drawn from."""
     whole = split == "test" and find_entry(config).source.tested_whole
     return looks_at_domain(name) and (whole or split == "train")
-
-
-def _protocol(config: Config, split: str, domains: Sequence[str]) -> Protocol:
-    return Protocol(
-        dataset=config.data or config.dataset,
-        split=split,
-        way=config.test_way,
-        shot=config.shot,
-        query=config.query,
-        episodes=config.test_episodes,
-        seed=config.seed,
-        image_size=config.size,
-        channels=config.channels,
-        domains=",".join(domains),
-    )
 
 
 def test_images(

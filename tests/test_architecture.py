@@ -56,6 +56,7 @@ ORDER = (
     "log",
     "training",
     "selection",
+    "protocol",
     "trial",
     "report",
     "tables",

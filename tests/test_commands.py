@@ -10,7 +10,7 @@ from running import command, finished, picture_folder, process, refused
 
 from fewshot_film import evaluation
 from fewshot_film.evaluation import paired
-from fewshot_film.trial import Protocol
+from fewshot_film.protocol import Protocol
 
 
 def written(path: Path) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from fewshot_film import pictures
 from fewshot_film.config import Config
 from fewshot_film.episodes import EpisodeSampler
 from fewshot_film.evaluation import Evaluation
+from fewshot_film.protocol import Protocol
 from fewshot_film.report import Report
 from fewshot_film.tasks import Mixture
-from fewshot_film.trial import Protocol
 
 SAMPLER = EpisodeSampler(making.image_set([8] * 6, size=making.SIZE), 3, 1, 4)
 

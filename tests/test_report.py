@@ -5,8 +5,8 @@ import pytest
 
 from fewshot_film.config import Config
 from fewshot_film.evaluation import Evaluation, ci95
+from fewshot_film.protocol import Protocol
 from fewshot_film.report import Report, present_groups
-from fewshot_film.trial import Protocol
 
 PROTOCOL = Protocol("d", "test", 5, 1, 3, 6, 0, 28, 1)
 RESULT = Evaluation(

@@ -5,9 +5,9 @@ import pytest
 
 from fewshot_film.config import Config
 from fewshot_film.evaluation import Evaluation, paired
+from fewshot_film.protocol import Protocol
 from fewshot_film.report import Report
 from fewshot_film.tables import comparison, difference_table, group_table, percent, table
-from fewshot_film.trial import Protocol
 
 PROTOCOL = Protocol("d", "test", 5, 1, 3, 6, 0, 28, 1)
 FIRST = np.array([0.2, 0.4, 0.6, 0.8, 1.0, 0.0])

@@ -1,4 +1,4 @@
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +15,13 @@ from fewshot_film.errors import UsageError
 from fewshot_film.report import evaluate_run
 from fewshot_film.run import Run
 from fewshot_film.seeding import TEST, generator
-from fewshot_film.trial import Protocol, Question, unlabeled_images
+from fewshot_film.trial import Question, unlabeled_images
 from fewshot_film.trial import test_images as load_images
 from fewshot_film.trial import test_sampler as sampler_of
-
-PROTOCOL = Protocol("d", "test", 5, 1, 3, 6, 0, 28, 1)
 
 
 def make_sampler(config: Config, split: str, root: Path, convert_channels: bool) -> Sampler:
     return sampler_of(config, split, load_images(config, split, root, convert_channels, ()))
-
-
-def test_the_protocol_as_a_line() -> None:
-    line = "d test: 5-way 1-shot, 3 queries a class, 6 episodes, seed 0, 28x28x1 images, inductive"
-    assert str(PROTOCOL) == line
 
 
 def test_what_is_left_out_is_as_the_run_was_tested(trained: Path) -> None:
@@ -108,22 +101,6 @@ def test_domains_of_a_run_do_not_follow_it_to_other_data(tmp_path: Path) -> None
     question = Question(dataset="pacs")
     with pytest.raises(UsageError, match=r"some of art_painting, .* in an evaluation with --domai"):
         question.domains_in(question.of(DIGITS, DIGITS))
-
-
-def test_the_protocol_names_domains() -> None:
-    seen = replace(PROTOCOL, domains="a,b", known_classes=10)
-    assert str(seen).startswith("d test (a, b): 5-way")
-    assert str(seen).endswith("inductive, known classes in domains never seen")
-    known = str(replace(seen, split="val"))
-    assert known.endswith("10 of its classes were trained on or chosen by")
-    assert str(replace(seen, known_classes=0)).endswith("inductive")
-
-
-def test_a_protocol_of_an_earlier_version_is_read() -> None:
-    values = asdict(PROTOCOL)
-    for name in ("domains", "transductive", "trained_shot", "known_classes"):
-        del values[name]
-    assert Protocol(**values) == PROTOCOL
 
 
 # --- images without labels

@@ -319,6 +319,17 @@ def test_figures_of_two_protocols_are_not_mixed(options: Options) -> None:
         rows.check_same(out, row.name, "2w1s", row.config, asked)
 
 
+def test_figures_of_two_variants_are_not_mixed(options: Options) -> None:
+    made, out = RECIPES["cifar_fs_protonet"], results(options, "cifar_fs_protonet")
+    assert recipe.run_recipe(made, options) == 0
+    row, *others = made.rows
+    adapted = replace(made, rows=(replace(row, variant="@adabn"), *others))
+    assert recipe.run_recipe(adapted, options) == 2
+    found = rows.read(out, row.name, "2w1s")
+    assert found is not None
+    assert found.content["variant"] == ""
+
+
 @pytest.mark.parametrize("words", [["--seeds"], ["--rows", "x"], ["--alphas"]])
 def test_nothing_to_run(words: list[str]) -> None:
     done = subprocess.run(
