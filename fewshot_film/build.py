@@ -152,7 +152,7 @@ def _encoder(config: Config, extractor: Extractor) -> TaskEncoder:
 def _linear(config: Config, extractor: Extractor) -> nn.Linear:
     """From features to the classes, which are the same in every split."""
     source = find_entry(config).source
-    if not source.domains:
+    if not source.domains or len(set(source.classes.values())) > 1:
         raise UsageError(
             f"--objective classify tests the classes that it was trained on, {source.name} has "
             "others in its test; pass a data set that is divided by domains"

@@ -13,8 +13,8 @@ from fewshot_film.data.digits import DIGITS
 from fewshot_film.data.domain_folders import OFFICE_CALTECH10, PACS
 from fewshot_film.data.folder import folder_source
 from fewshot_film.data.glyphs import SOURCE as GLYPHS
+from fewshot_film.data.glyphs.by_rendering import BY_RENDERING
 from fewshot_film.data.glyphs.by_typeface import BY_TYPEFACE
-from fewshot_film.data.glyphs.domains import RENDERED
 from fewshot_film.data.glyphs.renderings import RENDERINGS, SEEN
 from fewshot_film.data.image_set import ImageSet
 from fewshot_film.data.omniglot import OMNIGLOT, OMNIGLOT_LAKE
@@ -112,7 +112,6 @@ GLYPH_DEFAULTS = {
     "learning_rate": 6e-3,
     "steps": 3000,
 }
-RENDERINGS_TESTED = ",".join(RENDERINGS[1:])
 RENDERED_DEFAULTS = {**GLYPH_DEFAULTS, "encoder": "prototype-mean", "shot": 1, "query": 5}
 OMNIGLOT_DEFAULTS = {
     "channels": 1,
@@ -159,7 +158,9 @@ ENTRIES: Mapping[str, Entry] = {
         lambda renderings: characters(CrossDomainSampler, renderings),
         defaults={**GLYPH_DEFAULTS, "encoder": "prototype-mean", "shot": 1, "query": 1},
     ),
-    "glyphs-renderings": _same_domain(RENDERED, "characters", RENDERINGS_TESTED, RENDERED_DEFAULTS),
+    "glyphs-renderings": _same_domain(
+        BY_RENDERING, "characters", ",".join(RENDERINGS[1:]), RENDERED_DEFAULTS
+    ),
     "glyphs-new-typefaces": _same_domain(
         BY_TYPEFACE, "characters", "new typefaces", {**RENDERED_DEFAULTS, "query": 3}
     ),

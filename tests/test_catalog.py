@@ -30,7 +30,11 @@ def test_a_name_that_is_near_to_none() -> None:
     assert "did you mean" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", [name for name in ENTRIES if name.startswith("glyphs")])
+GLYPHS = [name for name in ENTRIES if name.startswith("glyphs")]
+BY_DOMAIN = ("glyphs-renderings", "glyphs-new-typefaces")
+
+
+@pytest.mark.parametrize("name", [name for name in GLYPHS if name not in BY_DOMAIN])
 def test_glyph_tasks(name: str) -> None:
     """Each split draws tasks; only the test meets renderings that training never saw."""
     found = entry(name)
@@ -90,7 +94,22 @@ def official_layout(name: str, root: Path) -> Path:
     return official.domain_folders(folder, source.domains, classes.split()).parent
 
 
-@pytest.mark.parametrize("name", [name for name in ENTRIES if ENTRIES[name].source.domains])
+@pytest.mark.parametrize("name", BY_DOMAIN)
+def test_glyph_tasks_in_a_domain(name: str) -> None:
+    """Domains and classes are new in the test."""
+    found = entry(name)
+    images = {split: found.source.load(Path(), split) for split in SPLITS}
+    tested = images["test"].of_domains(found.defaults["test_domains"].split(","))
+    sampler = found.evaluating("test")(tested, 5, 1, 3)
+    assert isinstance(sampler, SameDomainSampler)
+    assert sampler.sample(2, generator(0, TRAINING)).query.images.shape == (2, 15, 1, 28, 28)
+    assert not set(images["train"].names) & set(images["test"].names)
+
+
+SHARED = [name for name in ENTRIES if ENTRIES[name].source.domains and name not in BY_DOMAIN]
+
+
+@pytest.mark.parametrize("name", SHARED)
 def test_tasks_of_several_domains(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,9 +130,10 @@ def test_tasks_of_several_domains(
     assert len(names) == 1
 
 
-def test_only_data_sets_of_several_domains_share_their_classes() -> None:
-    assert {name for name, found in ENTRIES.items() if found.source.domains} == {
+def test_data_sets_of_several_domains_share_their_classes() -> None:
+    assert set(SHARED) == {
         f"{name}{kind}"
         for name in ("digits", "pacs", "office-caltech10")
         for kind in ("", "-across")
     }
+    assert all(len(set(ENTRIES[name].source.classes.values())) == 1 for name in SHARED)

@@ -160,6 +160,9 @@ def test_plain_classification_is_of_all_classes() -> None:
     assert isinstance(model, SupervisedClassifier)
     assert model.linear.out_features == 7
     assert type(build_objective(config, model)) is QueryLoss
+    for other in ("glyphs-renderings", "glyphs-new-typefaces"):  # their classes are new as well
+        with pytest.raises(UsageError, match=f"^--objective classify tests the classes .*{other}"):
+            build(replace(default_config(other), objective="classify", conditioning="none"))
     with pytest.raises(UsageError, match=r"^--objective classify tests the classes .*, omniglot"):
         build(replace(config, dataset="omniglot", channels=1, size=28))
 

@@ -18,10 +18,10 @@ class DataSource:
     `classes` and `images` count what `load` gives per split. `obtain` says how the data arrive
     ("ships with the package", "downloads 14 MB at first use", ...).
 
-    `domains` are those of a data set whose classes are the same in every split, which is divided
-    by image instead: what is new in its test are domains or images. It is empty where classes are
-    divided, so that those of the test are new. `tested_whole` says that the test split holds the
-    images of the others too, since it is meant for domains that were not trained on.
+    `domains` are those of a data set that is tested on domains which training does not see. Its
+    classes may be the same in every split, which then divides images. It is empty where only
+    classes are divided, so that those of the test are new. `tested_whole` says that the test split
+    holds the images of the others too, since it is meant for domains that were not trained on.
     """
 
     name: str

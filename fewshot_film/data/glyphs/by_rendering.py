@@ -21,7 +21,7 @@ CHUNK = 2048
 
 
 @lru_cache(maxsize=len(SPLITS))
-def load_rendered(root: Path, split: str) -> ImageSet:
+def load_by_rendering(root: Path, split: str) -> ImageSet:
     """split -> its characters once in each rendering, mildly deformed.
 
     The domain of an image is its rendering. The deformations are the same at every load.
@@ -43,7 +43,7 @@ def _drawn(
     return (in_all(deformed, rng) * 255).round().byte()
 
 
-RENDERED = DataSource(
+BY_RENDERING = DataSource(
     name="glyphs-renderings",
     summary="letters of the world's scripts in eight renderings, which are the domains",
     licence=load.SOURCE.licence,
@@ -52,7 +52,7 @@ RENDERED = DataSource(
     classes=load.SOURCE.classes,
     images={split: len(RENDERINGS) * count for split, count in load.SOURCE.images.items()},
     obtain=load.SOURCE.obtain,
-    load=load_rendered,
+    load=load_by_rendering,
     present=load.SOURCE.present,
     domains=RENDERINGS,
 )
