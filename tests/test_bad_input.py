@@ -236,7 +236,9 @@ def test_a_variant_that_a_run_cannot_have(
     for what in ("evaluate", "audit"):
         line = refused(capsys, 2, what, f"{trained}@adabn-domain", "--episodes", 2)
         assert line.startswith("glyphs is not divided by domains; adapt to the support set instead")
-        assert "is not a run folder" in refused(capsys, 2, what, f"{trained}@adabnn")
+        assert "has no variant @adabnn; there are @adabn, " in refused(
+            capsys, 2, what, f"{trained}@adabnn"
+        )
 
 
 # --- folders of pictures
