@@ -60,6 +60,19 @@ class TaskConditionedExtractor(nn.Module):
         found: TaskParams = self.extractor.described(support.images, params)
         return found
 
+    def embedded(
+        self,
+        support: Float[Tensor, "task shot channel height width"],
+        query: Float[Tensor, "task query channel height width"],
+        params: TaskParams | None,
+    ) -> tuple[Float[Tensor, "task shot feature"], Float[Tensor, "task query feature"]]:
+        """Features of both sets, in one pass unless a normalization must see them apart."""
+        if self.extractor.transductive:
+            return self.extractor(support, params).float(), self.extractor(query, params).float()
+        both = self.extractor(torch.cat([support, query], dim=1), params).float()
+        shots, queries = both.split([support.shape[1], query.shape[1]], dim=1)
+        return shots, queries
+
     def adapt(self, images: Tensor, labels: Labels) -> AdaptedExtractor:
         """(N images, N labels) -> an ordinary network for this task, independent of this one.
 
@@ -135,9 +148,7 @@ class FewShotClassifier(Classifier):
     ) -> Float[Tensor, "task query way"]:
         """The logits under task parameters that are known already."""
         support, query = episode.support, episode.query
-        images = torch.cat([support.images, query.images], dim=1)
-        features = self.features.extractor(images, params).float()
-        shots, queries = features.split([support.images.shape[1], query.images.shape[1]], dim=1)
+        shots, queries = self.features.embedded(support.images, query.images, params)
         logits: Tensor = self.head(queries, class_means(shots, support.labels, episode.way))
         return logits
 

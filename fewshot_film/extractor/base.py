@@ -146,6 +146,11 @@ class Extractor(nn.Module, ABC):
         """Whether a site's normalization keeps something of the support set, in this mode."""
         return any(site.norm.keeps for site in self.sites().values())
 
+    @property
+    def transductive(self) -> bool:
+        """Whether a site's normalization looks at the images that are asked together."""
+        return any(site.norm.transductive for site in self.sites().values())
+
     def feature_dim(self, channels: int, size: int) -> int:
         """Features of an image of `size` x `size` pixels."""
         with evaluating(self):

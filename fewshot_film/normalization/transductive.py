@@ -16,9 +16,10 @@ from fewshot_film.normalization.base import Normalization, standardized, task_mo
 class TransductiveBatchNorm(Normalization):
     """weight * (h - mean) / sqrt(var + eps) + bias, with mean and var of a task's images in h.
 
-    Those are support and queries together, so an answer depends on which other queries are asked:
-    its figures are labelled transductive. It is what batch norm left in training mode does, task
-    by task, and what TaskNorm's authors (Bronskill et al. 2020) warn of.
+    A support set and its queries are embedded apart, each by its own moments, so an answer depends
+    on which other queries are asked: its figures are labelled transductive. It is what batch norm
+    left in training mode does, task by task, and TaskNorm's authors (Bronskill et al. 2020), who
+    call it TBN, warn of it.
     """
 
     transductive: ClassVar[bool] = True
