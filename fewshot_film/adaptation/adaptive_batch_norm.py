@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias, final
+from typing import Literal, TypeAlias, final, get_args
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,9 @@ from fewshot_film.moments import merged_moments
 from fewshot_film.normalization import BatchNorm
 from fewshot_film.normalization.base import task_moments
 
-Statistics: TypeAlias = Literal["support", "support+query"] | DomainStatistics
+FromTask: TypeAlias = Literal["support", "support+query"]
+
+Statistics: TypeAlias = FromTask | DomainStatistics
 """Whose moments: the support set's, those of support and queries, or a domain's, known before."""
 
 
@@ -46,6 +48,11 @@ class AdaptiveBatchNorm(Adapter):
         film: Adapter | None = None,
     ) -> None:
         super().__init__()
+        if not isinstance(statistics, DomainStatistics) and statistics not in get_args(FromTask):
+            raise UsageError(
+                f"statistics is {statistics!r}; pass 'support', 'support+query', or a domain's "
+                "DomainStatistics, such as one_pass(extractor, batches) gives"
+            )
         if not 0 <= prior < float("inf"):
             raise UsageError(f"prior is {prior}; pass 0 or more images")
         self.statistics, self.prior, self.film = statistics, prior, film

@@ -3,6 +3,7 @@ import copy
 import making
 import pytest
 import torch
+from jaxtyping import config as jaxtyping_config
 from torch import Tensor
 
 from fewshot_film.adaptation import AdaptiveBatchNorm
@@ -189,3 +190,9 @@ def test_labels_and_way_are_not_looked_at() -> None:
 
 def test_nothing_to_train() -> None:
     assert not adapt.state_dict()
+
+
+def test_statistics_of_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jaxtyping_config, "jaxtyping_disable", True)  # as a person runs it
+    with pytest.raises(UsageError, match="statistics is 'domain'; pass 'support', 'support"):
+        AdaptiveBatchNorm("domain")  # type: ignore[arg-type]

@@ -6,7 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
 
+from fewshot_film.adaptation import AdaptiveBatchNorm
+from fewshot_film.classifier import FewShotClassifier
 from fewshot_film.cli import parse
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,3 +47,18 @@ def test_the_parts_go_together_as_printed() -> None:
     names: dict[str, object] = {}
     exec("import fewshot_film as ff\n" + block, names)
     assert type(names["model"]).__name__ == "FewShotClassifier"
+
+
+def test_the_baseline_goes_as_printed(trained: Path) -> None:
+    block = TEXT.split("## Adaptive batch norm, the baseline")[1].split("```")[1]
+    code = block.removeprefix("python").replace("runs/quickstart/film-0", str(trained))
+    names: dict[str, object] = {
+        "network": nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4)),
+        "batches": [torch.rand(64, 1, 28, 28)],
+        "images": torch.rand(70, 1, 28, 28),
+    }
+    exec("import fewshot_film as ff\n" + code, names)
+    for name in ("on_support", "on_domain", "both"):
+        model = names[name]
+        assert isinstance(model, FewShotClassifier)
+        assert isinstance(model.features.adapter, AdaptiveBatchNorm)
