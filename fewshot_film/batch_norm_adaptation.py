@@ -165,8 +165,8 @@ def _take(network: nn.Module, batch: Tensor, number: int) -> None:
 def _check(batch: Tensor, number: int) -> None:
     if not batch.numel():
         raise UsageError(f"batch {number} of the target domain holds no images")
-    # one look: the sum is finite where all values are
-    if batch.is_floating_point() and not batch.sum(dtype=torch.float64).isfinite():
+    exact = torch.promote_types(batch.dtype, torch.float32)  # half a precision's sum may overflow
+    if batch.is_floating_point() and not batch.sum(dtype=exact).isfinite():
         images = batch.flatten(0, -4) if batch.ndim > 4 else batch
         worst = int((~images.flatten(1).isfinite().all(1)).nonzero()[0])
         raise UsageError(f"image {worst} of batch {number} holds values that are not finite")
