@@ -33,12 +33,13 @@ CASES: Mapping[str, tuple[int, int, int]] = {
     "84x84, 4 batches of 32": (3, 84, 32),
 }
 """name -> channels, size and number of the images of a batch."""
-BATCHES = 4
+BATCHES, SEED = 4, 0
 
 
 def main(options: Options) -> None:
     keep_freed_memory()
     device = choose_device(options.device)
+    torch.manual_seed(SEED)
     steps: dict[str, Step] = {}
     for name, (channels, size, count) in CASES.items():
         network = ff.Conv4(ff.FiLM, channels=channels).to(device).eval()
@@ -47,7 +48,12 @@ def main(options: Options) -> None:
         steps[f"adapt {name}"] = partial(one_pass, network, batches)
     seconds = interleaved(steps, options.repeats, device)
     rows = [row(name, seconds) for name in CASES]
-    content = {"rows": rows, "repeats": options.repeats, "environment": environment(device)}
+    content = {
+        "rows": rows,
+        "repeats": options.repeats,
+        "seed": SEED,
+        "environment": environment(device),
+    }
     options.results.mkdir(parents=True, exist_ok=True)
     file = options.results / f"adaptation-{device.type}.json"
     write_atomic(file, (json.dumps(content, indent=1) + "\n").encode())

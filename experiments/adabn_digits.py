@@ -15,7 +15,7 @@ What differs from the source, and why: Conv-4 with 32 channels and AdamW with a 
 batches of 128, which fits minutes on a CPU; no augmentation. MNIST-M's pictures are MNIST's digits
 on photographs, so between those two the drawings are the same. SVHN and MNIST-M are the copies that
 lie under the data root: balanced subsets of 20,000 images in the figures of results/, where SVHN's
-test part is a random fifth of training images and not the official test.
+test part comes from a random quarter of the training pictures and is not the official test.
 """
 
 from __future__ import annotations
