@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fewshot_film.moments import GROUPS, channel_moments, merged_moments
+from fewshot_film.moments import GROUPS, channel_moments, last_axis_moments, merged_moments
 
 
 def reference(h: Tensor) -> tuple[Tensor, Tensor]:
@@ -49,6 +49,20 @@ def test_merging_by_hand() -> None:
     mean, var = merged_moments(first, second, 1 / 3)
     assert mean.item() == pytest.approx(7 / 3)
     assert var.item() == pytest.approx((49 + 1 + 64) / 27)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e3])
+def test_the_last_axis_against_float64(offset: float) -> None:
+    h = torch.randn(4, 3, 784, generator=making.seeded()) + offset
+    mean, var = last_axis_moments(h)
+    torch.testing.assert_close(mean.double(), h.double().mean(2), rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(var.double(), h.double().var(2, correction=0), rtol=1e-5, atol=0)
+
+
+def test_gradients_of_the_last_axis() -> None:
+    h = torch.randn(2, 3, 5, dtype=torch.float64, generator=making.seeded(), requires_grad=True)
+    assert torch.autograd.gradcheck(last_axis_moments, h)
+    assert torch.autograd.gradgradcheck(last_axis_moments, h)
 
 
 @pytest.mark.gpu

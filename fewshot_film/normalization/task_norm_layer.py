@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import final
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from fewshot_film.moments import last_axis_moments
 from fewshot_film.normalization.base import precise
 from fewshot_film.normalization.task_norm import TaskNorm
 
@@ -19,5 +19,5 @@ class TaskNormLayer(TaskNorm):
     def image_moments(
         self, h: Float[Tensor, "task example channel *space"]
     ) -> tuple[Float[Tensor, "task example 1"], Float[Tensor, "task example 1"]]:
-        var, mean = torch.var_mean(precise(h).flatten(2), dim=2, keepdim=True, correction=0)
-        return mean, var
+        mean, var = last_axis_moments(precise(h).flatten(2))
+        return mean.unsqueeze(2), var.unsqueeze(2)
