@@ -23,6 +23,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import tyro
 from recipe import Options, Recipe, Row, Tasks, run_recipe
@@ -89,7 +90,10 @@ def _name(result: Result) -> tuple[str, int]:
 
 
 def figure(results: Sequence[Result]) -> bytes:
-    """A panel for each target: accuracy as it is and adapted, a bar group for each source."""
+    """A panel for each target: accuracy as it is and adapted, a bar group for each source.
+
+    Bars are means over trainings, dots the trainings.
+    """
     from matplotlib.figure import Figure
 
     found = {_name(result): result.content for result in results}
@@ -100,10 +104,12 @@ def figure(results: Sequence[Result]) -> bytes:
         for k, (kind, shot) in enumerate(kinds):
             bars = _bars(found, sources, target, kind, shot)
             places = [i + 0.16 * (k - 2) for i in bars]
-            heights = [value for value, _ in bars.values()]
-            errors = [interval for _, interval in bars.values()]
+            heights = [100 * content["accuracy"] for content in bars.values()]
             name = kind if kind != "support" else f"support, {shot}-shot"
-            axis.bar(places, heights, 0.16, yerr=errors, capsize=1, label=name)
+            axis.bar(places, heights, 0.16, label=name)
+            for place, content in zip(places, bars.values(), strict=True):
+                trained = [100 * seed["accuracy"] for seed in content["seeds"]]
+                axis.plot([place] * len(trained), trained, "k.", ms=3)
         axis.axhline(10, color="0.5", lw=0.8, ls="--")
         axis.set(title=f"to {target}", ylim=(0, 100))
         axis.set_xticks(range(len(sources)), [f"from\n{name}" for name in sources])
@@ -113,19 +119,15 @@ def figure(results: Sequence[Result]) -> bytes:
 
 
 def _bars(
-    found: Mapping[tuple[str, int], dict[str, float]],
+    found: Mapping[tuple[str, int], dict[str, Any]],
     sources: Sequence[str],
     target: str,
     kind: str,
     shot: int,
-) -> dict[int, tuple[float, float]]:
-    """place -> (accuracy, interval) in per cent, where there is a result."""
+) -> dict[int, dict[str, Any]]:
+    """Place of a source -> the row's content, where there is a result."""
     names = [(f"{source}-{target}-{kind}", shot) for source in sources]
-    return {
-        i: (100 * found[name]["accuracy"], 100 * found[name]["ci95"])
-        for i, name in enumerate(names)
-        if name in found
-    }
+    return {i: found[name] for i, name in enumerate(names) if name in found}
 
 
 RECIPE = Recipe(
