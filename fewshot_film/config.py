@@ -108,6 +108,8 @@ class Config:
     weight_decay: float = 0.0
     """Decay of matrices and convolutions; norms, biases and scales have none. It is decoupled in
     AdamW and an L2 penalty in SGD."""
+    generator_decay: float | None = None
+    """Decay of the generator's matrices (default: weight_decay)."""
     multiplier_decay: float = 0.0
     """Decay of the generator's multipliers (0.01 in TADAM)."""
     clip_norm: float | None = None
@@ -136,8 +138,10 @@ class Config:
             _check_kind(name, getattr(self, name), kind)
         check_counts(way=self.way, test_way=self.test_way)
         check_counts(**{name: getattr(self, name) for name in _COUNTS})
-        for name in ("weight_decay", "multiplier_decay", "attribute_weight", "seed"):
-            if not getattr(self, name) >= 0:
+        not_below_zero = ("weight_decay", "generator_decay", "multiplier_decay", "attribute_weight")
+        for name in (*not_below_zero, "seed"):
+            value = getattr(self, name)
+            if value is not None and not value >= 0:
                 raise UsageError(f"--{name.replace('_', '-')} is negative; pass 0 or more")
         for name in ("learning_rate", "pixel_scale", "metric_scale_start", "clip_norm"):
             value = getattr(self, name)

@@ -23,18 +23,27 @@ def make_optimizer(modules: nn.Module, config: Config) -> Optimizer:
 
 
 def weight_groups(modules: nn.Module, config: Config) -> list[dict[str, Any]]:
-    """Matrices and convolutions decay, multipliers by an amount of their own, the rest does not.
+    """Matrices and convolutions decay, those of a generator and its multipliers by amounts of their
+    own, the rest does not.
 
     TADAM's rule (Oreshkin et al. 2018, section 4): a norm's scale, a bias and the metric scale
     are not pulled to zero.
     """
-    multipliers = {
-        id(p) for m in modules.modules() if isinstance(m, Generator) for p in m.multipliers()
-    }
+    of_generators = _generator_decays(modules, config)
     groups: dict[float, list[nn.Parameter]] = {}
     for weight in modules.parameters():
         if weight.requires_grad:
             by_shape = config.weight_decay if weight.ndim > 1 else 0.0
-            decay = config.multiplier_decay if id(weight) in multipliers else by_shape
-            groups.setdefault(decay, []).append(weight)
+            groups.setdefault(of_generators.get(id(weight), by_shape), []).append(weight)
     return [{"params": weights, "weight_decay": decay} for decay, weights in groups.items()]
+
+
+def _generator_decays(modules: nn.Module, config: Config) -> dict[int, float]:
+    """id of a generator's matrix or multiplier -> its decay."""
+    matrices = config.weight_decay if config.generator_decay is None else config.generator_decay
+    decays: dict[int, float] = {}
+    for module in modules.modules():
+        if isinstance(module, Generator):
+            decays |= {id(p): matrices for p in module.parameters() if p.ndim > 1}
+            decays |= {id(p): config.multiplier_decay for p in module.multipliers()}
+    return decays

@@ -11,13 +11,18 @@ from fewshot_film.config import Config
 from fewshot_film.optimizer import make_optimizer, weight_groups
 
 CONFIG = Config(
-    dataset="omniglot", size=making.SIZE, width=4, weight_decay=0.25, multiplier_decay=0.5
+    dataset="omniglot",
+    size=making.SIZE,
+    width=4,
+    weight_decay=0.25,
+    generator_decay=0.75,
+    multiplier_decay=0.5,
 )
 
 
 @pytest.mark.parametrize("generator", ["shared", "per-site"])
 def test_what_decays(generator: Any) -> None:
-    """Matrices by one rate, multipliers by another, norms, biases and the metric scale not."""
+    """Matrices by one rate, the generator's and multipliers by others, norms and biases not."""
     model = build(replace(CONFIG, generator=generator))
     names = {id(p): name for name, p in model.named_parameters()}
     decay = {
@@ -30,9 +35,20 @@ def test_what_decays(generator: Any) -> None:
         weight = model.get_parameter(name)
         if "multiplier" in name:
             assert rate == 0.5, name
+        elif weight.ndim > 1:
+            assert rate == (0.75 if "generator" in name else 0.25), name
         else:
-            assert rate == (0.25 if weight.ndim > 1 else 0.0), name
-    assert set(decay.values()) == {0.0, 0.25, 0.5}
+            assert rate == 0.0, name
+    assert set(decay.values()) == {0.0, 0.25, 0.5, 0.75}
+
+
+def test_a_generator_decays_as_the_rest_unless_told() -> None:
+    config = replace(CONFIG, generator_decay=None)
+    assert {group["weight_decay"] for group in weight_groups(build(config), config)} == {
+        0.0,
+        0.25,
+        0.5,
+    }
 
 
 def test_a_fixed_metric_scale_is_left_out() -> None:
