@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import rows
 import torch
 import tyro
 from adabn_digits import RECIPE
@@ -63,8 +64,8 @@ class Amount:
 
 
 NOTE = (
-    "Columns: how many images of the target tell its statistics; the mean over draws, with its 95% "
-    "interval over episodes."
+    "Columns: how many images of the target tell its statistics; the mean over draws and seeds, "
+    "with the mean of each seed's 95% interval over episodes."
 )
 QUICK = Amount((1, 8), 2, Question(way=2, shot=1, query=1, episodes=2))
 
@@ -83,9 +84,12 @@ def measure(options: Options) -> Path:
     for seed in options.seeds:
         for source, target in PAIRS:
             file = out / f"{source}-{target}-{seed}.json"
-            if not file.exists():
+            config = config_of(source, seed, options)
+            if file.exists():
+                check_same(file, config, amount)
+            else:
                 print(f"{source} to {target}, seed {seed}", flush=True)
-                run = trained(source, seed, options)
+                run = fit(config, folder_of(source, seed, options), resume=True, **options.place())
                 content = {"seed": seed, **curve(run, source, target, amount, options)}
                 write_atomic(file, (json.dumps(content, indent=1) + "\n").encode())
     curves = [json.loads(file.read_text()) for file in sorted(out.glob("*-*-*.json"))]
@@ -94,12 +98,28 @@ def measure(options: Options) -> Path:
     return out
 
 
-def trained(source: str, seed: int, options: Options) -> Run:
-    """The run of `adabn_digits` that learned from this domain."""
+def config_of(source: str, seed: int, options: Options) -> Config:
+    """The training of `adabn_digits` that learns from this domain."""
     recipe = shortened(RECIPE) if options.quick else RECIPE
     config = next(row.config for row in recipe.rows if row.training == source)
-    folder = options.runs_of(recipe.name) / f"{source}-{seed}"
-    return fit(replace(config, seed=seed), folder, resume=True, **options.place())
+    return replace(config, seed=seed)
+
+
+def folder_of(source: str, seed: int, options: Options) -> Path:
+    """Where `adabn_digits` has its run."""
+    return options.runs_of(RECIPE.name) / f"{source}-{seed}"
+
+
+def check_same(file: Path, config: Config, amount: Amount) -> None:
+    """A curve of another training or of other counts is not put beside these."""
+    content = json.loads(file.read_text())
+    old = rows.stored_config(file, content, config.seed)
+    asked = amount.question.episodes
+    rows.refuse_other(
+        file,
+        old | {"counts": content["counts"], "test episodes": content["protocol"]["episodes"]},
+        asdict(config) | {"counts": list(amount.counts), "test episodes": asked},
+    )
 
 
 def curve(run: Run, source: str, target: str, amount: Amount, options: Options) -> Curve:

@@ -8,7 +8,6 @@ block, and |beta0| is appreciable in the last layers only.
 
 from __future__ import annotations
 
-import io
 import json
 import sys
 from dataclasses import asdict, replace
@@ -16,11 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import rows
 import tyro
 from recipe import ended, shortened
+from show import png
 from tadam_ablation import Choices, chosen_recipe
 
 from fewshot_film.adaptation import LearnedAdapter
+from fewshot_film.config import Config
 from fewshot_film.files import write_atomic
 from fewshot_film.generator import PerSiteGenerator
 from fewshot_film.run import Run, load
@@ -43,18 +45,28 @@ def measure(choices: Choices) -> Path:
     out = choices.results_of(recipe.name.replace("tadam_ablation", "gamma_beta_depth"))
     config = next(row.config for row in recipe.rows if row.name == ROW)
     folder = choices.runs_of(recipe.name)
-    found = []
+    found = earlier(out / "strengths.json", config)
     for seed in choices.seeds:
         one = replace(config, seed=seed)
         run = fit(one, folder / f"{ROW}-{seed}", resume=True, **choices.place())
-        found.append(about(run))
+        found[seed] = about(run)
     out.mkdir(parents=True, exist_ok=True)
-    strengths = [run["strengths"] for run in found]
-    content = {"config": asdict(config), "runs": found}
+    runs = [found[seed] for seed in sorted(found)]
+    strengths = [run["strengths"] for run in runs]
+    content = {"config": asdict(config), "runs": runs}
     write_atomic(out / "strengths.json", (json.dumps(content, indent=1) + "\n").encode())
     write_atomic(out / "table.md", (summary(strengths) + "\n").encode())
     write_atomic(out / "figure.png", figure(strengths))
     return out
+
+
+def earlier(file: Path, config: Config) -> dict[int, dict[str, Any]]:
+    """seed -> what is known of its run; a file of another config is refused."""
+    if not file.exists():
+        return {}
+    content = json.loads(file.read_text())
+    rows.refuse_other(file, rows.stored_config(file, content, config.seed), asdict(config))
+    return {run["seed"]: run for run in content["runs"]}
 
 
 def about(run: Run) -> dict[str, Any]:
@@ -96,9 +108,7 @@ def figure(runs: list[Strengths]) -> bytes:
         axis.set(xlabel="convolution (shaded: the last of a block)", ylabel=f"|{name}0|")
         axis.set_xticks(depth)
         axis.set_ylim(bottom=0)
-    buffer = io.BytesIO()
-    drawn.savefig(buffer, format="png")
-    return buffer.getvalue()
+    return png(drawn)
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ def summary(results: Sequence[Result], differences: Differences) -> str:
 
 
 def figure(results: Sequence[Result]) -> bytes:
-    return show_domains.figure(results, ("none", *VARIANTS))
+    return show_domains.figure(results, COLUMNS)
 
 
 RECIPE = Recipe("glyph_domain_shift", (*DOMAIN_ROWS, *FACE_ROWS), summary, figure)

@@ -51,12 +51,11 @@ def main(options: Options) -> int:
         options = replace(options, runs=options.runs / "quick")
     out = options.results or options.runs
     out.mkdir(parents=True, exist_ok=True)
-    texts = []
     for seed in options.seeds:
-        comparison = run_seed(options, seed, out)
-        texts.append(f"Seed {seed}, {comparison['environment']['device']}\n\n{summary(comparison)}")
-    write_atomic(out / "table.md", ("\n\n".join(texts) + "\n").encode())
-    print("\n\n".join(texts))
+        run_seed(options, seed, out)
+    text = summary_of_seeds(out)
+    write_atomic(out / "table.md", (text + "\n").encode())
+    print(text)
     film = options.runs / f"film-{options.seeds[0]}"
     print(f"\nrun folders: {options.runs}   table: {out / 'table.md'}")
     print(f"pictures: {out / f'comparison-{options.seeds[0]}.png'}, {film / 'episodes.png'}")
@@ -64,8 +63,18 @@ def main(options: Options) -> int:
     return 0
 
 
-def run_seed(options: Options, seed: int, out: Path) -> dict[str, Any]:
-    """Both trainings and the comparison of one seed -> the comparison's JSON."""
+def summary_of_seeds(out: Path) -> str:
+    """A table for every seed that has been compared, now or before."""
+    texts = []
+    for file in sorted(out.glob("comparison-*.json"), key=lambda file: int(file.stem[11:])):
+        comparison = json.loads(file.read_text())
+        head = f"Seed {file.stem[11:]}, {comparison['environment']['device']}"
+        texts.append(f"{head}\n\n{summary(comparison)}")
+    return "\n\n".join(texts)
+
+
+def run_seed(options: Options, seed: int, out: Path) -> None:
+    """Both trainings and the comparison of one seed, to comparison-<seed>.json."""
     names = {name: str(options.runs / f"{name}-{seed}") for name in ("film", "none")}
     for conditioning, run in names.items():
         words = ["train", "--conditioning", conditioning, "--seed", str(seed), "--out", run]
@@ -76,8 +85,6 @@ def run_seed(options: Options, seed: int, out: Path) -> dict[str, Any]:
     words += ["--device", options.device, "--json", str(file)]
     words += ["--picture", str(file.with_suffix(".png"))]
     call([*words, *(["--episodes", "40"] if options.quick else [])])
-    content: dict[str, Any] = json.loads(file.read_text())
-    return content
 
 
 def call(words: list[str]) -> None:

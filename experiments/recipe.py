@@ -163,7 +163,7 @@ def _run_row(recipe: Recipe, row: Row, seed: int, options: Options) -> None:
         name = f"{run.path}{row.variant}"
         report = evaluate_run(name, question, progress=True, **options.place())
         print(f"{100 * report.evaluation.accuracy:.2f} % on {report.protocol}", flush=True)
-        with FileLock(folder / ".results.lock"):  # another process may run other rows
+        with FileLock(out / ".lock"):  # another process may run other rows
             rows.add(out, row.name, str(tasks), report, run)
             write_tables(recipe, out)
 

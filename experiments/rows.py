@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 from numpy import ndarray
 
 from fewshot_film.config import Config, from_json
+from fewshot_film.domains import domains_of
 from fewshot_film.errors import UsageError
 from fewshot_film.evaluation import Difference, ci95, paired
 from fewshot_film.files import file_sha256, write_atomic
@@ -127,11 +128,22 @@ def check_same(
     if result is None:
         return
     file = folder / f"{row}-{test}.json"
-    found = replace(from_json(json.dumps(result.content["config"]), str(file)), seed=config.seed)
-    old = asdict(found) | {f"test {name}": result.content["protocol"][name] for name in asked}
-    new = asdict(config) | {f"test {name}": value for name, value in asked.items()}
+    protocol = {"dataset": config.dataset, "domains": ",".join(domains_of(config, "test")), **asked}
+    old = stored_config(file, result.content, config.seed)
+    old |= {f"test {name}": result.content["protocol"].get(name, "") for name in protocol}
+    new = asdict(config) | {f"test {name}": value for name, value in protocol.items()}
     if "variant" in result.content:  # older files do not say it
         old, new = old | {"variant": result.content["variant"]}, new | {"variant": variant}
+    refuse_other(file, old, new)
+
+
+def stored_config(file: Path, content: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    """The config that a file is of, with what it does not say yet at its default."""
+    return asdict(replace(from_json(json.dumps(content["config"]), str(file)), seed=seed))
+
+
+def refuse_other(file: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """An error names the first thing in which a file is of something else than is asked for."""
     for name, value in new.items():
         if old[name] != value:
             raise UsageError(

@@ -64,10 +64,16 @@ def _cells(result: Result) -> list[str]:
         f"{protocol['way']}-way {protocol['shot']}-shot",
         percent(content["accuracy"], content["ci95"]),
         ", ".join(f"{100 * s['accuracy']:.2f}" for s in seeds),
-        f"{content['config']['way']}-way {protocol['trained_shot']}-shot",
+        _trained_on(content),
         ", ".join(f"{100 * s['validation_accuracy']:.1f}" for s in seeds),
         ", ".join(f"{s['training_seconds'] / 60:.1f}" for s in seeds),
     ]
+
+
+def _trained_on(content: Mapping[str, Any]) -> str:
+    if (shot := content["protocol"]["trained_shot"]) is None:
+        return "all classes"
+    return f"{content['config']['way']}-way {shot}-shot"
 
 
 def _change(change: dict[str, Any] | None) -> list[str]:

@@ -47,10 +47,13 @@ def _test(result: Result) -> str:
     return f"{protocol['way']}-way {protocol['shot']}-shot"
 
 
-def figure(results: Sequence[Result], methods: Sequence[str]) -> bytes:
+def figure(results: Sequence[Result], columns: Mapping[str, Sequence[str]]) -> bytes:
     """A panel for each test: accuracy with its interval, a bar group a domain, a bar a method."""
     from matplotlib.figure import Figure
 
+    heads = {OWN: OWN}
+    heads |= {method: _head(kind, method) for kind, group in columns.items() for method in group}
+    methods = list(heads)
     tests = list(dict.fromkeys(_test(result) for result in results))
     found = {(_test(r), *_parts(r, methods)): r.content for r in results}
     drawn = Figure(figsize=(11.0, 0.6 + 3.0 * max(1, len(tests))), layout="constrained", dpi=110)
@@ -61,7 +64,7 @@ def figure(results: Sequence[Result], methods: Sequence[str]) -> bytes:
         for k, method in enumerate(methods):
             contents = {i: found.get((test, domain, method)) for i, domain in enumerate(here)}
             place = width * (k - (len(methods) - 1) / 2)
-            _draw_bars(axis, method, place, width, {i: c for i, c in contents.items() if c})
+            _draw_bars(axis, heads[method], place, width, {i: c for i, c in contents.items() if c})
         axis.axhline(20, color="0.5", lw=0.8, ls="--")
         axis.set(ylabel=f"{test} accuracy (%)", ylim=(0, 100))
         axis.set_xticks(range(len(here)), here)
@@ -70,7 +73,7 @@ def figure(results: Sequence[Result], methods: Sequence[str]) -> bytes:
 
 
 def _draw_bars(
-    axis: Any, method: str, place: float, width: float, contents: Mapping[int, Mapping[str, Any]]
+    axis: Any, label: str, place: float, width: float, contents: Mapping[int, Mapping[str, Any]]
 ) -> None:
     axis.bar(
         [i + place for i in contents],
@@ -78,7 +81,7 @@ def _draw_bars(
         width,
         yerr=[100 * content["ci95"] for content in contents.values()],
         capsize=1,
-        label=method,
+        label=label,
     )
 
 

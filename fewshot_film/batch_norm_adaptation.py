@@ -19,6 +19,7 @@ from fewshot_film.domain_statistics import (
     DomainStatistics,
     Moments,
     batch_norms,
+    check_prior,
     moments,
     set_moments,
     source_statistics,
@@ -55,8 +56,9 @@ def adapt_batchnorm(
     images of the target domain. The network that is given is not changed. For a stream, which can
     be read only once: `with_statistics(network, online(network, stream))`.
     """
+    check_prior(prior)
     found = (estimator or one_pass)(network, batches)
-    images = next(iter(found.norms.values())).images
+    images = min(moments.images for moments in found.norms.values())
     if images + prior < ENOUGH:
         warnings.warn(
             f"adaptive batch norm from {images:.0f} images: with 16 or 32 the paper fell below the "
@@ -83,7 +85,7 @@ def one_pass(network: nn.Module, batches: Batches) -> DomainStatistics:
         return found
 
     _pass_through(copy.deepcopy(network), batches, own)
-    return DomainStatistics(merged)
+    return _of_all(network, merged)
 
 
 def online(
@@ -100,7 +102,7 @@ def online(
         return merged[name]
 
     _pass_through(copy.deepcopy(network), batches, seen_so_far)
-    return DomainStatistics(merged)
+    return _of_all(network, merged)
 
 
 def layer_by_layer(network: nn.Module, batches: Sequence[Tensor]) -> DomainStatistics:
@@ -109,8 +111,7 @@ def layer_by_layer(network: nn.Module, batches: Sequence[Tensor]) -> DomainStati
     It passes over the batches as often as there are batch norms, in the order of their use.
     """
     made, done = copy.deepcopy(network), dict[str, Moments]()
-    order = list(one_pass(made, batches[:1]).norms)
-    for name in order:
+    for name in _order_of_use(made, batches[:1]):
         merged: dict[str, Moments] = {}
 
         def one_layer(norm: str, found: Moments, merged: dict[str, Moments] = merged) -> Moments:
@@ -119,7 +120,25 @@ def layer_by_layer(network: nn.Module, batches: Sequence[Tensor]) -> DomainStati
 
         _pass_through(made, batches, one_layer)
         done[name] = merged[name]
-    return DomainStatistics(done)
+    return _of_all(network, done)
+
+
+def _order_of_use(network: nn.Module, batches: Sequence[Tensor]) -> list[str]:
+    used: dict[str, Moments] = {}
+    _pass_through(copy.deepcopy(network), batches, used.setdefault)
+    return list(used)
+
+
+def _of_all(network: nn.Module, found: dict[str, Moments]) -> DomainStatistics:
+    """Batch norms that no image came to, as of a head for training alone, keep the source's."""
+    if not found:
+        raise UsageError(
+            f"no image came to a batch norm of {type(network).__name__}; it normalises in another "
+            "way, which adaptive batch norm cannot replace"
+        )
+    images = max(moments.images for moments in found.values())
+    source = source_statistics(network, images).norms
+    return DomainStatistics({**found, **{name: source[name] for name in source.keys() - found}})
 
 
 def _joined(earlier: Moments | None, found: Moments) -> Moments:
@@ -139,12 +158,12 @@ def _pass_through(
         norm.register_forward_pre_hook(partial(hook, name=name))
         for name, norm in batch_norms(network).items()
     ]
-    count = 0
+    count, device = 0, next(network.buffers()).device
     try:
         with evaluating(network):
             for count, batch in enumerate(batches, 1):
                 _check(batch, count)
-                _take(network, batch, count)
+                _take(network, batch.to(device), count)
     finally:
         for handle in hooks:
             handle.remove()
@@ -162,11 +181,20 @@ def _take(network: nn.Module, batch: Tensor, number: int) -> None:
         ) from error
 
 
-def _check(batch: Tensor, number: int) -> None:
+def _check(batch: object, number: int) -> None:
+    if not isinstance(batch, Tensor):
+        raise UsageError(
+            f"batch {number} of the target domain is a {type(batch).__name__}; pass tensors of "
+            "images alone, such as (images for images, labels in loader)"
+        )
     if not batch.numel():
         raise UsageError(f"batch {number} of the target domain holds no images")
     exact = torch.promote_types(batch.dtype, torch.float32)  # half a precision's sum may overflow
-    if batch.is_floating_point() and not batch.sum(dtype=exact).isfinite():
-        images = batch.flatten(0, -4) if batch.ndim > 4 else batch
-        worst = int((~images.flatten(1).isfinite().all(1)).nonzero()[0])
-        raise UsageError(f"image {worst} of batch {number} holds values that are not finite")
+    if not batch.is_floating_point() or batch.sum(dtype=exact).isfinite():
+        return
+    images = batch.flatten(0, -4) if batch.ndim > 4 else batch
+    # the sum of finite values may overflow
+    if len(broken := (~images.flatten(1).isfinite().all(1)).nonzero()):
+        raise UsageError(
+            f"image {int(broken[0])} of batch {number} holds values that are not finite"
+        )

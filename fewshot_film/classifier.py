@@ -184,6 +184,7 @@ class AdaptedClassifier(nn.Module):
 
     def classify(self, images: Tensor) -> list[Any]:
         """The most likely label of each image."""
+        _check_pixels(images)
         with torch.no_grad():
             best = self(images).argmax(1)
         return [self.classes[i] for i in best.tolist()]
@@ -206,9 +207,13 @@ def _check_pixels(images: Tensor) -> None:
         raise UsageError(f"images are (N, C, H, W), these have the shape {tuple(images.shape)}")
     if images.dtype != torch.uint8 and not images.dtype.is_floating_point:
         raise UsageError(f"images are uint8 or float, these are {images.dtype}; use .byte()")
-    if images.dtype != torch.uint8 and images.numel() and float(images.max()) > 1:
+    if images.dtype == torch.uint8 or not images.numel():
+        return
+    low, high = (float(bound) for bound in images.aminmax())
+    if not (low >= 0 and high <= 1):  # a comparison with NaN is false
         raise UsageError(
-            f"float images are in [0, 1], these reach {float(images.max()):.4g}; divide by 255"
+            f"float images are in [0, 1], these go from {low:.4g} to {high:.4g}; divide pixels by "
+            "255, or pass them as uint8"
         )
 
 

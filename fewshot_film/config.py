@@ -157,7 +157,7 @@ class Config:
             raise UsageError(f"--channels is {self.channels}; pass 1 (grey) or 3 (colour)")
 
     def _check_used(self) -> None:
-        """What would silently do nothing is refused."""
+        """What the extractor, encoder or objective of choice has no use for is refused."""
         if self.max_pools != 4 and self.extractor != "resnet12":
             raise UsageError(
                 f"--max-pools is of resnet12, --extractor is {self.extractor}; leave it out"

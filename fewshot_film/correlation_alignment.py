@@ -65,7 +65,7 @@ def _power(
     values, vectors = torch.linalg.eigh(covariance)
     # rounding leaves the eigenvalues of a singular matrix just below zero
     values = values.clamp(min=0) + ridge
-    if float(values[0]) <= 1e-12 * float(values[-1]):
+    if exponent < 0 and float(values[0]) <= 1e-12 * float(values[-1]):
         raise UsageError(
             f"the covariance of {len(values)} features is singular and ridge is {ridge}; pass a "
             "larger ridge, or features of more images"

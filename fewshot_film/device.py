@@ -21,8 +21,11 @@ def choose_device(name: str) -> torch.device:
 def has_bfloat16(device: torch.device) -> bool:
     """Whether the device computes in bfloat16; others imitate it, ten times slower than float32."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    # a build without oneDNN, as for macOS, does not know the question
+    return torch.backends.mkldnn.is_available() and bool(
+        torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    )
 
 
 def _device(name: str) -> torch.device:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -19,11 +21,18 @@ from fewshot_film.moments import channel_moments, merged_moments
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """Mean and biased variance of every channel, in float64, and the images they stand for."""
+    """Mean and biased variance of every channel, in float64, and the images they stand for.
+
+    A batch norm that a network uses twice counts each image twice.
+    """
 
     mean: Float[Tensor, " channel"]
     var: Float[Tensor, " channel"]
     images: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.images < math.inf:
+            raise UsageError(f"moments stand for {self.images} images; pass a number above 0")
 
     def merged(self, other: Moments) -> Moments:
         """The moments of both samples together (Chan et al. 1983).
@@ -57,16 +66,16 @@ class DomainStatistics:
             {name: Moments(m.mean, m.var, images) for name, m in self.norms.items()}
         )
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path | str) -> None:
         """Write a safetensors file."""
         tensors = {f"{name}/mean": m.mean for name, m in self.norms.items()}
         tensors |= {f"{name}/var": m.var for name, m in self.norms.items()}
-        save_tensors(path, tensors, {name: repr(m.images) for name, m in self.norms.items()})
+        save_tensors(Path(path), tensors, {name: repr(m.images) for name, m in self.norms.items()})
 
     @staticmethod
-    def load(path: Path) -> DomainStatistics:
+    def load(path: Path | str) -> DomainStatistics:
         """Read what `save` wrote."""
-        tensors, images = load_tensors(path)
+        tensors, images = load_tensors(Path(path))
         try:
             return DomainStatistics(
                 {
@@ -84,8 +93,17 @@ def source_statistics(network: nn.Module, images: float = 1.0) -> DomainStatisti
     for name, norm in batch_norms(network).items():
         assert norm.running_mean is not None
         assert norm.running_var is not None
-        found[name] = Moments(norm.running_mean.double(), norm.running_var.double(), images)
+        mean, var = (
+            value.to(torch.float64, copy=True) for value in (norm.running_mean, norm.running_var)
+        )
+        found[name] = Moments(mean, var, images)
     return DomainStatistics(found)
+
+
+def check_prior(prior: float) -> None:
+    """The source counts as no image or as more."""
+    if not 0 <= prior < math.inf:
+        raise UsageError(f"prior is {prior}; pass 0 or more images")
 
 
 def with_statistics(network: nn.Module, statistics: DomainStatistics) -> nn.Module:

@@ -195,10 +195,12 @@ def class_means(
 
 def _concatenate_sets(sets: Sequence[LabeledSet]) -> LabeledSet:
     factors = [s.factors for s in sets if s.factors is not None]
+    unlabeled = [s.unlabeled for s in sets if s.unlabeled is not None]
     return LabeledSet(
         torch.cat([s.images for s in sets]),
         torch.cat([s.labels for s in sets]),
         torch.cat(factors) if len(factors) == len(sets) else None,
+        torch.cat(unlabeled) if len(unlabeled) == len(sets) else None,
     )
 
 

@@ -12,7 +12,7 @@ from numpy import ndarray
 from tqdm import tqdm
 
 from fewshot_film.classifier import Classifier
-from fewshot_film.episodes import Episode, Sampler, concatenate
+from fewshot_film.episodes import Episode, Sampler, check_counts, concatenate
 from fewshot_film.errors import FewShotError
 from fewshot_film.guard import check_evaluating
 from fewshot_film.modes import evaluating
@@ -72,6 +72,7 @@ def evaluate(
     so any two classifiers can be compared episode by episode. No answer depends on the other
     queries, unless `is_transductive(classifier)` says so.
     """
+    check_counts(episodes=episodes)
     device = next(classifier.parameters()).device
     accuracies, group = [], []
     drawn = (sampler.sample(1, generator(seed, stream, i)) for i in range(episodes))

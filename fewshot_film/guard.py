@@ -38,11 +38,12 @@ def check_unseen(
 
 
 def check_same_classes(run: Run, dataset: str, names: Iterable[str]) -> None:
-    """A run that learned to classify has a place for each of its classes and for no others."""
-    if run.config().objective == "classify" and run.classes() != set(names):
+    """A run that learned to classify finds each class at its place, and has no other places."""
+    if run.config().objective == "classify" and run.places() != tuple(names):
         raise UsageError(
             f"{run.path} was trained with --objective classify, and {dataset} has other classes "
-            f"than its {len(run.classes())}; test it on data of the same classes"
+            f"than its {len(run.places())}, or has them in another order; test it on data of the "
+            "same classes"
         )
 
 

@@ -23,8 +23,7 @@ def keep_freed_memory() -> None:
     """Serve large tensors from the heap and never give the heap back, where glibc runs the heap.
 
     By default glibc maps every tensor above 32 MB anew and unmaps it when freed, so that each
-    training step on a CPU faults all its pages in again. It
-    holds for the whole process.
+    training step on a CPU faults all its pages in again. It holds for the whole process.
     """
     if platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)

@@ -20,6 +20,7 @@ from fewshot_film.evaluation import ci95
 from fewshot_film.modes import evaluating
 from fewshot_film.report import Report, present_groups
 from fewshot_film.seeding import TEST, generator
+from fewshot_film.tables import protocol_lines
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -98,12 +99,12 @@ def comparison_bars(reports: Sequence[Report]) -> bytes:
         values = [100 * report.evaluation.of_group(name) for name in names]
         x = np.arange(len(names)) + (i - (len(reports) - 1) / 2) * width
         means, bars = [v.mean() for v in values], [ci95(v) for v in values]
-        axis.bar(x, means, width, yerr=bars, capsize=2, label=Path(report.run).name)
+        axis.bar(x, means, width, yerr=bars, capsize=2, label=Path(report.label).name)
     axis.axhline(100 / reports[0].protocol.way, color="0.5", lw=0.8, ls="--", label="chance")
     axis.set_xticks(range(len(names)), names, rotation=25, ha="right")
     axis.set(ylabel="accuracy (%)", ylim=(0, 105))
     axis.legend(frameon=False, ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0))
-    axis.set_xlabel(str(reports[0].protocol), fontsize=7)
+    axis.set_xlabel("\n".join(protocol_lines(reports)), fontsize=7)
     return _png(figure)
 
 

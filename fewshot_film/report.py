@@ -29,6 +29,11 @@ class Report:
     environment: dict[str, str]
     trained: Sequence[dict[str, str]] = ()
 
+    @property
+    def label(self) -> str:
+        """The run's name, and that it is transductive where it is."""
+        return f"{self.run} (transductive)" if self.protocol.transductive else self.run
+
     def to_json(self) -> str:
         """The report as JSON text; accuracies are in [0, 1], in the order of the episodes."""
         result = self.evaluation

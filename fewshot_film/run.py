@@ -70,7 +70,7 @@ class Run:
         content = {
             "environments": places if environment in places else [*places, environment],
             "classes": {
-                split: sorted({*old["classes"].get(split, ()), *names})
+                split: list(dict.fromkeys([*old["classes"].get(split, ()), *names]))
                 for split, names in classes.items()
             },
             "domains": sorted({*old.get("domains", ()), *domains}),
@@ -86,6 +86,10 @@ class Run:
     def classes(self) -> frozenset[str]:
         """The names of all classes that the training learned from or was chosen by."""
         return frozenset(name for names in self._origin()["classes"].values() for name in names)
+
+    def places(self) -> tuple[str, ...]:
+        """The training's classes in the order of their numbers, a linear layer's places."""
+        return tuple(self._origin()["classes"]["train"])
 
     def domains(self) -> frozenset[str]:
         """The domains that the training saw, of a data set that is divided by them."""
@@ -138,10 +142,16 @@ class Run:
         return content
 
     def metrics(self) -> list[dict[str, Any]]:
-        """All whole lines of metrics.jsonl."""
+        """The lines of metrics.jsonl, up to one that a crash cut short."""
+        records: list[dict[str, Any]] = []
         if not self.metrics_file.exists():
-            return []
-        return [json.loads(line) for line in self.metrics_file.read_text().splitlines() if line]
+            return records
+        for line in self.metrics_file.read_text().splitlines():
+            try:
+                records.append(json.loads(line))
+            except ValueError:
+                break
+        return records
 
     def validation_accuracy(self) -> float:
         """The best so far on validation classes."""
@@ -155,13 +165,7 @@ class Run:
         """Drop what was logged after the checkpoint that a resumed run starts from."""
         if not self.metrics_file.exists():
             return
-        kept = []
-        for line in self.metrics_file.read_text().splitlines():
-            try:
-                if json.loads(line)["step"] <= step:
-                    kept.append(line + "\n")
-            except ValueError:
-                break  # the line that a crash cut short
+        kept = [json.dumps(record) + "\n" for record in self.metrics() if record["step"] <= step]
         write_atomic(self.metrics_file, "".join(kept).encode())
 
 

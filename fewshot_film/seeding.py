@@ -34,8 +34,12 @@ def seeded_weights(seed: int, part: int) -> Iterator[None]:
 @contextmanager
 def seeded_noise(seed: int, step: int, device: torch.device) -> Iterator[None]:
     """Layers that draw numbers inside draw those of (seed, step); global generators are kept."""
+    number = generator(seed, NOISE, step).initial_seed()
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(generator(seed, NOISE, step).initial_seed())
+        torch.default_generator.manual_seed(number)
+        if device.type == "cuda":
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(number)
         yield
 
 

@@ -7,6 +7,7 @@ from typing import final
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.utils import skip_init
 
 from fewshot_film.adaptation import Adapter
 from fewshot_film.classifier import Classifier, TaskConditionedExtractor
@@ -40,11 +41,12 @@ class SupervisedClassifier(Classifier):
         With `correlation_alignment(source, target)` it is CORAL behind adaptive batch norm: first
         the batch norms take the target's statistics, then the features so found are aligned.
         """
-        made, old = nn.Linear(layer.in_features, self.linear.out_features), self.linear
+        old = self.linear
+        made = skip_init(nn.Linear, layer.in_features, old.out_features, dtype=old.weight.dtype)
         with torch.no_grad():
             made.weight.copy_(old.weight @ layer.weight)
             made.bias.copy_(old.weight @ layer.bias + old.bias)
-        return SupervisedClassifier(self.features, made.to(old.weight))
+        return SupervisedClassifier(self.features, made.to(old.weight.device))
 
     def with_adapter(self, adapter: Adapter) -> SupervisedClassifier:
         features = TaskConditionedExtractor(self.features.extractor, adapter)

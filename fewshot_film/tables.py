@@ -27,7 +27,8 @@ def comparison(reports: Sequence[Report]) -> dict[str, Any]:
     rows = []
     for report in reports:
         result = report.evaluation
-        row = {"run": report.run, "accuracy": result.accuracy, "ci95": result.ci95}
+        row: dict[str, Any] = {"run": report.run, "accuracy": result.accuracy, "ci95": result.ci95}
+        row["transductive"] = report.protocol.transductive
         if report is not reports[0]:
             row["difference"] = asdict(paired(first, result.accuracies))
         rows.append(row)
@@ -88,7 +89,7 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 def group_table(reports: Sequence[Report]) -> str:
     """One row for each kind of task, one column for each run."""
     names = present_groups(reports[0].evaluation)
-    rows = [["tasks", "episodes", *(report.run for report in reports)]]
+    rows = [["tasks", "episodes", *(report.label for report in reports)]]
     for name in [*names, "all"] if len(names) > 1 else names:
         cells = [_cell(report.evaluation, name) for report in reports]
         rows.append([name, str(len(_values(reports[0].evaluation, name))), *cells])
@@ -96,12 +97,19 @@ def group_table(reports: Sequence[Report]) -> str:
 
 
 def difference_table(reports: Sequence[Report]) -> str:
-    """Each run's mean, and its paired difference to the first run."""
-    rows = [["run", "accuracy (%)", "difference to the first", "p"]]
+    """Each run's mean, and its paired difference to the first run.
+
+    A transductive accuracy is not to be read beside an inductive one: it has its own column.
+    """
+    kinds = sorted({report.protocol.transductive for report in reports})
+    names = {False: "accuracy (%)", True: "transductive accuracy (%)"}
+    rows = [["run", *(names[kind] for kind in kinds), "difference to the first", "p"]]
     for row in comparison(reports)["rows"]:
         change = row.get("difference")
         cells = ["", ""] if change is None else [_signed(change), f"{change['p']:.4f}"]
-        rows.append([row["run"], percent(row["accuracy"], row["ci95"]), *cells])
+        mean = percent(row["accuracy"], row["ci95"])
+        means = [mean if row["transductive"] == kind else "" for kind in kinds]
+        rows.append([row["run"], *means, *cells])
     return table(rows)
 
 

@@ -7,6 +7,7 @@ balanced, jointly presented queries MAML on Omniglot scores 98.4 %, one query at
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +19,7 @@ from tqdm import trange
 
 from fewshot_film.classifier import Classifier
 from fewshot_film.episodes import Episode, LabeledSet, Sampler
+from fewshot_film.errors import FewShotError
 from fewshot_film.evaluation import ci95
 from fewshot_film.modes import evaluating
 from fewshot_film.seeding import TEST, generator
@@ -80,6 +82,8 @@ def audit(
             episode = sampler.sample(1, generator(seed, TEST, i)).to(device)
             labels = episode.query.labels[0]
             answers = [logits(classifier, episode, parts) for parts in ways_of_asking(labels)]
+            if not answers[0].isfinite().all():
+                raise FewShotError("the classifier's logits are not finite; its weights are broken")
             best = torch.stack([answer.argmax(1) for answer in answers])
             accuracies.append((best == labels).double().mean(1).cpu().numpy())
             changed.append(float((best != best[0]).any(0).double().mean()))
@@ -109,5 +113,8 @@ def logits(
 
 
 def distance(a: Float[Tensor, "query way"], b: Float[Tensor, "query way"]) -> float:
-    """The largest difference of a logit, on the scale of the largest."""
+    """The largest difference of a logit, on the scale of the largest of a; infinite where b is not
+    finite, as for a lone query that is divided by a spread over queries."""
+    if not b.isfinite().all():
+        return math.inf
     return float((a - b).abs().max() / a.abs().max().clamp(min=1.0))

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import making
 import pytest
@@ -311,3 +312,79 @@ def test_statistics_of_another_network() -> None:
     with pytest.raises(UsageError, match="the statistics are of another network"):
         with_statistics(convolutional(), found)
     assert isinstance(found.norms["2"], Moments)
+
+
+class WithHead(nn.Module):
+    """A network with a head that only training uses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.BatchNorm2d(3)
+        self.norm = nn.BatchNorm2d(3)
+
+    def forward(self, h: Tensor) -> Tensor:
+        out: Tensor = self.norm(h)
+        return self.head(out) if self.training else out
+
+
+@every_estimator
+def test_a_batch_norm_that_is_not_used_keeps_the_source_s(
+    estimator: Callable[..., DomainStatistics],
+) -> None:
+    net, data = WithHead(), images(70)
+    making.lived_in(net)
+    found = estimator(net.eval(), [data]).norms
+    assert net.head.running_mean is not None
+    torch.testing.assert_close(found["head"].mean.float(), net.head.running_mean)
+    torch.testing.assert_close(found["norm"].mean.float(), data.mean((0, 2, 3)))
+    adapted = adapt_batchnorm(net, [data])(data)
+    torch.testing.assert_close(adapted.mean((0, 2, 3)), net.norm.bias, rtol=0, atol=1e-5)
+
+
+@every_estimator
+def test_a_network_that_uses_none_of_its_batch_norms(
+    estimator: Callable[..., DomainStatistics],
+) -> None:
+    net = making.extractor("conv4 support", channels=3).eval()
+    with pytest.raises(UsageError, match="no image came to a batch norm of Conv4"):
+        estimator(net, [making.pictures(1, 4, channels=3)])
+
+
+@pytest.mark.parametrize("prior", [-60.0, float("nan"), float("inf")])
+def test_a_prior_is_a_number_of_images(prior: float) -> None:
+    with pytest.raises(UsageError, match=r"prior is .*; pass 0 or more images"):
+        adapt_batchnorm(convolutional(), [images(70)], prior=prior)
+
+
+@pytest.mark.parametrize("count", [0.0, -1.0, float("nan")])
+def test_moments_stand_for_images(count: float) -> None:
+    net = convolutional()
+    with pytest.raises(UsageError, match="pass a number above 0"):
+        source_statistics(net, count)
+    with pytest.raises(UsageError, match="pass a number above 0"):
+        one_pass(net, [images(4)]).counting_as(count)
+
+
+def test_the_source_s_statistics_do_not_follow_its_training() -> None:
+    net = convolutional().double()
+    kept = source_statistics(net)
+    before = kept.norms["1"].mean.clone()
+    net.train()(images(8).double())
+    assert torch.equal(kept.norms["1"].mean, before)
+
+
+def test_finite_images_whose_sum_overflows() -> None:
+    data = torch.full((2, 3, 8, 8), 3e38)
+    one_pass(nn.BatchNorm2d(3).eval(), [data])
+
+
+def test_batches_with_labels_are_refused() -> None:
+    loader: Any = iter([(images(4), torch.zeros(4))])
+    with pytest.raises(UsageError, match="batch 1 of the target domain is a tuple; pass tensors"):
+        one_pass(convolutional(), loader)
+
+
+def test_statistics_are_saved_under_a_path_in_words(tmp_path: Path) -> None:
+    found = one_pass(convolutional(), [images(4)])
+    found.save(str(tmp_path / "x.safetensors"))
+    assert DomainStatistics.load(str(tmp_path / "x.safetensors")).norms.keys() == found.norms.keys()

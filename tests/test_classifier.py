@@ -163,3 +163,24 @@ def test_an_adapted_classifier_takes_images_of_any_device(model: FewShotClassifi
     adapted: AdaptedClassifier = model.cuda().adapt(IMAGES, LABELS)
     assert adapted.classify(QUERIES) == adapted.classify(QUERIES.cuda())
     torch.testing.assert_close(adapted(QUERIES.cuda()).cpu(), expected, rtol=1e-2, atol=1e-2)
+
+
+@pytest.mark.parametrize("bad", [2 * IMAGES - 1, 255 * IMAGES, IMAGES * torch.nan])
+def test_floats_that_are_no_pixels(bad: Tensor, model: FewShotClassifier) -> None:
+    """Neither a support set nor queries that were scaled otherwise are taken."""
+    with pytest.raises(UsageError, match=r"float images are in \[0, 1\], these go from"):
+        model.adapt(bad, LABELS)
+    with pytest.raises(UsageError, match=r"float images are in \[0, 1\], these go from"):
+        model.adapt(IMAGES, LABELS).classify(bad)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+def test_an_adapted_classifier_in_another_precision(
+    dtype: torch.dtype, model: FewShotClassifier
+) -> None:
+    task = model.adapt(IMAGES, LABELS)
+    expected = task(QUERIES)
+    found = task.to(dtype)((255 * QUERIES).round().byte())
+    loose = 0.2 if dtype == torch.bfloat16 else 0.05
+    scale = float(expected.abs().max())
+    torch.testing.assert_close(found.float(), expected, rtol=0, atol=loose * scale)

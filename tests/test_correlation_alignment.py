@@ -62,6 +62,8 @@ def test_fewer_images_than_features_need_a_ridge() -> None:
     assert correlation_alignment(source, target)(target).isfinite().all()
     with pytest.raises(UsageError, match="covariance of 16 features is singular"):
         correlation_alignment(source, target, ridge=0.0)
+    few, many = target, source  # only the target's is inverted
+    assert correlation_alignment(few, many, ridge=0.0)(many).isfinite().all()
 
 
 def test_the_layer_is_plain_and_of_the_targets_type() -> None:

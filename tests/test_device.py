@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from fewshot_film.device import choose_device
+from fewshot_film.device import choose_device, has_bfloat16
 from fewshot_film.errors import UsageError
 
 
@@ -22,3 +22,17 @@ def test_other_names(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     with pytest.raises(UsageError, match="--device"):
         choose_device(name)
+
+
+@pytest.mark.parametrize(("capability", "has"), [((7, 5), False), ((8, 0), True), ((9, 0), True)])
+def test_a_gpu_that_imitates_bfloat16_does_not_have_it(
+    capability: tuple[int, int], has: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
+    assert has_bfloat16(torch.device("cuda:1")) == has
+
+
+def test_a_build_without_onednn_has_no_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    monkeypatch.setattr(torch.ops, "mkldnn", None)
+    assert not has_bfloat16(torch.device("cpu"))

@@ -240,3 +240,16 @@ def test_class_means_against_a_loop() -> None:
 def test_a_class_without_examples_has_mean_zero() -> None:
     means = class_means(torch.ones(1, 2, 3), torch.tensor([[0, 2]]), 4)
     assert means[0, :, 0].tolist() == [1, 0, 1, 0]
+
+
+@pytest.mark.parametrize("second", [True, False])
+def test_concatenate_keeps_unlabeled_images_where_all_have_them(second: bool) -> None:
+    episodes = [making.episode(1, seed=seed) for seed in (0, 1)]
+    given = [
+        replace(e, support=replace(e.support, unlabeled=e.query.images)) if has else e
+        for e, has in zip(episodes, (True, second), strict=True)
+    ]
+    found = concatenate(given).support.unlabeled
+    assert (found is not None) == second
+    if found is not None:
+        assert torch.equal(found, torch.cat([e.query.images for e in episodes]))

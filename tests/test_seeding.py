@@ -1,3 +1,4 @@
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -68,3 +69,12 @@ def test_noise_is_a_function_of_seed_and_step() -> None:
     assert not torch.equal(noise(1, 2), noise(1, 3))
     assert not torch.equal(noise(1, 2), noise(2, 2))
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_noise_on_a_cpu_leaves_other_devices_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    seeded: list[int] = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeded.append)
+    monkeypatch.setattr(torch.cuda, "manual_seed", seeded.append)
+    with seeded_noise(0, 1, torch.device("cpu")):
+        torch.rand(1)
+    assert not seeded

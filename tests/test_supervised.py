@@ -150,6 +150,15 @@ def test_alignment_maps_the_features_before_the_linear_layer() -> None:
     close(model.aligned(layer)(episode), expected)
 
 
+def test_alignment_keeps_the_global_generator() -> None:
+    model, features = supervised(), torch.randn(40, 64, generator=making.seeded())
+    width = model.linear.in_features
+    layer = correlation_alignment(features[:, :width] * 2, features[:, :width] + 1, ridge=1.0)
+    before = torch.get_rng_state()
+    model.aligned(layer)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_alignment_of_a_domain_with_itself_changes_nothing() -> None:
     """Behind adaptive batch norm, in the order that the method states."""
     model, images = supervised(), making.pictures(1, 90, seed=3)

@@ -1,4 +1,4 @@
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -70,3 +70,14 @@ def test_difference_table() -> None:
 
 def test_a_loss_has_a_minus() -> None:
     assert "-16.67" in difference_table(REPORTS[::-1])
+
+
+def test_a_transductive_accuracy_stands_apart_and_is_named() -> None:
+    together = replace(REPORTS[1], protocol=replace(PROTOCOL, transductive=True))
+    head, _, first, second = difference_table([REPORTS[0], together]).splitlines()
+    assert head.replace(" ", "").startswith("|run|accuracy(%)|transductiveaccuracy(%)|")
+    assert first.replace(" ", "") == "|one|50.00±29.94||||"
+    assert second.replace(" ", "").startswith("|two||66.67±")
+    assert "| two (transductive)" in group_table([REPORTS[0], together])
+    rows = comparison([REPORTS[0], together])["rows"]
+    assert [row["transductive"] for row in rows] == [False, True]

@@ -1,15 +1,17 @@
 from dataclasses import replace
+from typing import final
 
 import making
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from fewshot_film.adaptation import AdaptiveBatchNorm
+from fewshot_film.adaptation import Adapter, AdaptiveBatchNorm
 from fewshot_film.adaptation.adaptive_batch_norm import Statistics
-from fewshot_film.classifier import FewShotClassifier
-from fewshot_film.episodes import EpisodeSampler
+from fewshot_film.classifier import Classifier, FewShotClassifier
+from fewshot_film.episodes import Episode, EpisodeSampler
+from fewshot_film.errors import FewShotError
 from fewshot_film.evaluation import evaluate
 from fewshot_film.guard import is_transductive
 from fewshot_film.normalization import BatchNorm
@@ -90,3 +92,35 @@ def test_distance_by_hand() -> None:
 def test_rows() -> None:
     names = [name for name, _, _ in audit(transductive(), SAMPLER, 2).rows()]
     assert names == ["all together", "one by one", "one class at a time"]
+
+
+@final
+class StandardizedOverQueries(Classifier):
+    """Its logits have mean 0 and spread 1 over the queries, which a lone query has not."""
+
+    def __init__(self, inner: FewShotClassifier) -> None:
+        super().__init__(inner.features, inner.head)
+        self.inner = inner
+
+    def forward(self, episode: Episode) -> Tensor:
+        logits = self.inner(episode)
+        apart = logits - logits.mean(1, keepdim=True)
+        standardized: Tensor = apart / apart.square().mean(1, keepdim=True).sqrt()
+        return standardized
+
+    def with_adapter(self, adapter: Adapter) -> Classifier:
+        return StandardizedOverQueries(self.inner.with_adapter(adapter))
+
+
+def test_a_lone_query_without_an_answer_is_flagged() -> None:
+    found = audit(StandardizedOverQueries(making.classifier("none")), SAMPLER, 2)
+    assert found.transductive
+    assert found.moved == float("inf")
+
+
+def test_broken_weights_are_not_called_inductive() -> None:
+    model = making.classifier("none")
+    with torch.no_grad():
+        model.head.log_scale.fill_(torch.nan)
+    with pytest.raises(FewShotError, match="logits are not finite; its weights are broken"):
+        audit(model, SAMPLER, 1)

@@ -9,7 +9,13 @@ from torch import Tensor, nn
 
 from fewshot_film.adaptation.base import Adapter
 from fewshot_film.conditioning import SiteParams, TaskParams
-from fewshot_film.domain_statistics import DomainStatistics, Moments, check_same_norms
+from fewshot_film.domain_statistics import (
+    DomainStatistics,
+    Moments,
+    batch_norms,
+    check_prior,
+    check_same_norms,
+)
 from fewshot_film.episodes import LabeledSet
 from fewshot_film.errors import UsageError
 from fewshot_film.extractor import Extractor, Site
@@ -53,12 +59,12 @@ class AdaptiveBatchNorm(Adapter):
                 f"statistics is {statistics!r}; pass 'support', 'support+query', or a domain's "
                 "DomainStatistics, such as one_pass(extractor, batches) gives"
             )
-        if not 0 <= prior < float("inf"):
-            raise UsageError(f"prior is {prior}; pass 0 or more images")
+        check_prior(prior)
         self.statistics, self.prior, self.film = statistics, prior, film
         self.transductive = statistics == "support+query"
 
     def forward(self, support: LabeledSet, way: int, extractor: Extractor) -> TaskParams:
+        _check_all_at_sites(extractor)
         given = self.film(support, way, extractor) if self.film else None
         if isinstance(self.statistics, DomainStatistics):
             return self._of_domain(self.statistics, given or {}, extractor, len(support.images))
@@ -112,6 +118,17 @@ def batch_norm_of(name: str, site: Site) -> nn.BatchNorm2d:
             f"{type(site.norm).__name__}; use an extractor with BatchNorm"
         )
     return site.norm.batch_norm
+
+
+def _check_all_at_sites(extractor: Extractor) -> None:
+    """Every batch norm takes its task's moments, so that none is left at the source's."""
+    at_sites = {id(batch_norm_of(name, site)) for name, site in extractor.sites().items()}
+    for name, norm in batch_norms(extractor).items():
+        if id(norm) not in at_sites:
+            raise UsageError(
+                f"the batch norm {name!r} of {type(extractor).__name__} is at no site, and would "
+                "keep the source's statistics; make it a Site, or use adapt_batchnorm"
+            )
 
 
 def _for_tasks(moments: Moments, norm: nn.BatchNorm2d, tasks: int) -> SiteParams:

@@ -124,6 +124,7 @@ class Extractor(nn.Module, ABC):
         """The features, where `visit` decides at every site; it sees the task axis."""
         batch = images.shape[:2]
         flat = as_float(images) if images.dtype == torch.uint8 else images
+        flat = flat.to(next(self.parameters(), flat).dtype)
         flat = flat.flatten(0, 1) * self.pixel_scale
         flat = flat.contiguous(memory_format=torch.channels_last)
 
@@ -154,7 +155,8 @@ class Extractor(nn.Module, ABC):
     def feature_dim(self, channels: int, size: int) -> int:
         """Features of an image of `size` x `size` pixels."""
         with evaluating(self):
-            return self(torch.zeros(1, 1, channels, size, size)).shape[2]
+            blank = torch.zeros(1, 1, channels, size, size)
+            return self(blank.to(next(self.parameters(), blank).device)).shape[2]
 
     def identity(self) -> TaskParams:
         """site -> name -> neutral value for one task: all that a generator needs to know.

@@ -20,8 +20,8 @@ class DropBlock(nn.Module):
     generator; on a map that is smaller, the largest that fits. With `size` 1 it is dropout. The
     share of the map that squares cover, were they not to overlap, rises linearly to `rate` over the
     first `ramp_steps` batches of training, which are counted with the weights (an encoder that
-    passes the support set through the extractor adds one a step); with 1 it is `rate` from the
-    start.
+    passes the support set through the extractor adds one a step, and so do normalizations that keep
+    its moments); with 1 it is `rate` from the start.
     """
 
     batches: Tensor

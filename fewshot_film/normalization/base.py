@@ -41,7 +41,7 @@ class Normalization(nn.Module, ABC):
 
 def task_moments(h: Float[Tensor, "task example channel *space"]) -> SiteParams:
     """Each task's mean and biased variance of every channel, through which gradients flow."""
-    if torch.is_grad_enabled() and h.requires_grad:
+    if not len(h) or (torch.is_grad_enabled() and h.requires_grad):
         var, mean = torch.var_mean(precise(h), dim=[1, *range(3, h.ndim)], correction=0)
         return {"mean": mean, "var": var}
     means, variances = zip(*map(channel_moments, h), strict=True)
@@ -59,9 +59,10 @@ def standardized(
     moments: SiteParams,
     weight: Float[Tensor, " channel"],
     bias: Float[Tensor, " channel"],
+    epsilon: float = EPSILON,
 ) -> Float[Tensor, "task example channel *space"]:
     """weight * (h - mean) / sqrt(var + eps) + bias, as one multiplication and one addition."""
-    scale = weight * (moments["var"] + EPSILON).rsqrt()
+    scale = weight * (moments["var"] + epsilon).rsqrt()
     shift = bias - moments["mean"] * scale
     exact = precise(h)  # rounded once, at the end, as torch's batch norm does
     return torch.addcmul(per_channel(shift, exact), exact, per_channel(scale, exact)).to(h.dtype)

@@ -28,6 +28,6 @@ class BatchNorm(Normalization):
     ) -> Float[Tensor, "task example channel *space"]:
         norm = self.batch_norm
         if "mean" in kept:
-            return standardized(h, kept, norm.weight, norm.bias)
+            return standardized(h, kept, norm.weight, norm.bias, norm.eps)
         normalized: Tensor = norm(h.flatten(0, 1))
         return normalized.unflatten(0, h.shape[:2])

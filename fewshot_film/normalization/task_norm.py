@@ -16,8 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from fewshot_film.conditioning import SiteParams
-from fewshot_film.conditioning.base import per_channel
-from fewshot_film.normalization.base import EPSILON, Normalization, precise, task_moments
+from fewshot_film.normalization.base import Normalization, standardized, task_moments
 
 
 class TaskNorm(Normalization):
@@ -59,16 +58,6 @@ class TaskNorm(Normalization):
         # what both moments put around the common mean, which leaves a (1 - a) (m_s - m_i)^2
         var = share * var_s + (1 - share) * var_i
         var = var + share * (1 - share) * (mean_s - mean_i).square()
-        scale = self.weight * (var + EPSILON).rsqrt()
-        return _per_image(self.bias - mean * scale, scale, h)
-
-
-def _per_image(
-    shift: Float[Tensor, "task example channel"],
-    scale: Float[Tensor, "task example channel"],
-    h: Float[Tensor, "task example channel *space"],
-) -> Float[Tensor, "task example channel *space"]:
-    flat = precise(h).flatten(0, 1).unsqueeze(1)  # every image as a task of its own
-    shifted = per_channel(shift.flatten(0, 1), flat)
-    out = torch.addcmul(shifted, flat, per_channel(scale.flatten(0, 1), flat))
-    return out.view_as(h).to(h.dtype)
+        images = h.flatten(0, 1).unsqueeze(1)  # every image as a task of its own
+        moments = {"mean": mean.flatten(0, 1), "var": var.flatten(0, 1)}
+        return standardized(images, moments, self.weight, self.bias).view_as(h)

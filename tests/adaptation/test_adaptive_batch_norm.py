@@ -1,10 +1,11 @@
 import copy
+from typing import final
 
 import making
 import pytest
 import torch
 from jaxtyping import config as jaxtyping_config
-from torch import Tensor
+from torch import Tensor, nn
 
 from fewshot_film.adaptation import AdaptiveBatchNorm
 from fewshot_film.adaptation.adaptive_batch_norm import batch_norm_of
@@ -15,6 +16,7 @@ from fewshot_film.domain_statistics import source_statistics, with_statistics
 from fewshot_film.episodes import LabeledSet
 from fewshot_film.errors import UsageError
 from fewshot_film.extractor import Conv4, Extractor, Site
+from fewshot_film.extractor.base import Visit
 from fewshot_film.guard import is_transductive
 from fewshot_film.head import PrototypeHead
 from fewshot_film.normalization import MetaBatchNorm
@@ -196,3 +198,33 @@ def test_statistics_of_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jaxtyping_config, "jaxtyping_disable", True)  # as a person runs it
     with pytest.raises(UsageError, match="statistics is 'domain'; pass 'support', 'support"):
         AdaptiveBatchNorm("domain")  # type: ignore[arg-type]
+
+
+@final
+class WithStem(Extractor):
+    """A batch norm before the only site."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.site = nn.BatchNorm2d(1), Site(1)
+
+    def sites(self) -> dict[str, Site]:
+        return {"site": self.site}
+
+    def embed(self, images: Tensor, at: Visit) -> Tensor:
+        return at("site", self.site, self.stem(images)).flatten(1)
+
+
+def test_a_batch_norm_at_no_site_is_not_left_behind() -> None:
+    net, support = WithStem().eval(), making.labeled(2, 3, 2)
+    for adapter in (adapt, AdaptiveBatchNorm(one_pass(net, [support.images]))):
+        with pytest.raises(UsageError, match="the batch norm 'stem' of WithStem is at no site"):
+            adapter(support, 3, net)
+
+
+def test_the_source_s_own_statistics_are_the_source_with_any_epsilon() -> None:
+    net, support = making.extractor(), making.labeled(2, 3, 2)
+    for name, site in net.sites().items():
+        batch_norm_of(name, site).eps = 0.1
+    params = AdaptiveBatchNorm(source_statistics(net))(support, 3, net)
+    close(net(support.images, params), net(support.images))

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,11 @@ def test_quick_run_writes_tables_figures_and_json(
     assert quickstart.main(options) == 0  # finished runs are left as they are
     assert (tmp_path / "runs/quick/film-3/best.safetensors").read_bytes() == weights
     assert (tmp_path / "results/table.md").read_text() == table
+
+    assert quickstart.main(replace(options, seeds=(0,))) == 0
+    table = (tmp_path / "results/table.md").read_text()
+    heads = [line for line in table.splitlines() if line.startswith("Seed")]
+    assert [head.split(",")[0] for head in heads] == ["Seed 0", "Seed 3"], "seeds are added"
 
 
 def test_summary_by_hand() -> None:

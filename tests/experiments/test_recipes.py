@@ -19,12 +19,13 @@ import adabn_pacs  # noqa: E402
 import adabn_sample_count  # noqa: E402
 import cifar_fs_protonet  # noqa: E402
 import fc100_protonet  # noqa: E402
+import gamma_beta_depth  # noqa: E402
 import glyph_domain_shift  # noqa: E402
 import omniglot_protonet  # noqa: E402
 import recipe  # noqa: E402
 import rows  # noqa: E402
 from recipe import Options, Recipe  # noqa: E402
-from tadam_ablation import NARROW, PUBLISHED, ablation  # noqa: E402
+from tadam_ablation import DECAYS, NARROW, PUBLISHED, Choices, ablation  # noqa: E402
 
 from fewshot_film.data.domain_folders import OFFICE_CALTECH10, PACS  # noqa: E402
 from fewshot_film.errors import UsageError  # noqa: E402
@@ -35,7 +36,7 @@ RECIPES = {
     "omniglot_protonet": omniglot_protonet.RECIPE,
     "cifar_fs_protonet": cifar_fs_protonet.RECIPE,
     "fc100_protonet": fc100_protonet.RECIPE,
-    "tadam_ablation": ablation("tadam_ablation", NARROW, NARROW.steps),
+    "tadam_ablation": ablation("tadam_ablation", NARROW, NARROW.steps, **DECAYS),
     "tadam_ablation_published": ablation("tadam_ablation_published", PUBLISHED, 10_000),
 }
 DOMAIN_RECIPES = {
@@ -160,6 +161,10 @@ def test_a_curve_by_number_of_images(options: Options) -> None:
         assert np.array(curve["adapted"]).shape == (2, 2)
         assert curve["protocol"]["domains"] == curve["target"]
     files[0].unlink()
+    curve = json.loads(files[-1].read_text())
+    files[-1].write_text(json.dumps(curve | {"config": {**curve["config"], "steps": 5}}))
+    assert adabn_sample_count.main(options) == 2, "a curve of another training is not put beside"
+    files[-1].write_text(json.dumps(curve))
     kept = files[1].stat().st_mtime_ns
     assert adabn_sample_count.main(options) == 0, "it goes on where it was"
     assert files[0].exists()
@@ -180,6 +185,20 @@ def test_the_command_a_person_types(name: str, options: Options) -> None:
         check=True,
     )
     assert f"results: {results(options, name)}" in done.stdout
+
+
+def test_multipliers_of_further_seeds_are_added(data: Path, tmp_path: Path) -> None:
+    for seed in (2, 0):
+        choices = Choices(
+            device="cpu", data_root=data, runs=tmp_path, quick=True, rows=(), seeds=(seed,)
+        )
+        assert gamma_beta_depth.main(choices) == 0
+    out = tmp_path / "quick/gamma_beta_depth/results"
+    content = json.loads((out / "strengths.json").read_text())
+    assert [run["seed"] for run in content["runs"]] == [0, 2]
+    other = content | {"config": {**content["config"], "steps": 5}}
+    (out / "strengths.json").write_text(json.dumps(other))
+    assert gamma_beta_depth.main(choices) == 2, "multipliers of another training are not mixed in"
 
 
 def test_what_is_finished_is_not_trained_again(options: Options) -> None:
@@ -285,8 +304,8 @@ def test_every_row_of_the_ablation_adds_a_part_to_the_one_it_is_compared_with() 
     assert changes == {
         ("alpha", "plain"): ["metric_scale_start"],
         ("alpha-at", "alpha"): ["auxiliary"],
-        ("alpha-tc", "alpha"): ["conditioning"],
-        ("alpha-at-tc", "alpha-at"): ["conditioning"],
+        ("alpha-tc", "alpha"): ["conditioning", *DECAYS],
+        ("alpha-at-tc", "alpha-at"): ["conditioning", *DECAYS],
     }
 
 
@@ -308,6 +327,15 @@ def test_a_kill_between_the_two_files_of_a_row_loses_nothing(options: Options) -
     again = rows.read(out, "one-shot", "2w1s")
     assert again is not None
     assert again.seeds == [0, 1]
+
+
+def test_figures_of_another_data_set_are_not_mixed(options: Options) -> None:
+    made, out = RECIPES["cifar_fs_protonet"], results(options, "cifar_fs_protonet")
+    assert recipe.run_recipe(made, replace(options, rows=("one-shot",))) == 0
+    row = recipe.shortened(made).rows[0]
+    elsewhere = replace(row.tests[0], dataset="fc100").asked()
+    with pytest.raises(UsageError, match="is of test dataset = 'cifar-fs', this recipe has"):
+        rows.check_same(out, row.name, "2w1s", row.config, elsewhere)
 
 
 def test_figures_of_two_protocols_are_not_mixed(options: Options) -> None:
