@@ -48,7 +48,10 @@ def _test(result: Result) -> str:
 
 
 def figure(results: Sequence[Result], columns: Mapping[str, Sequence[str]]) -> bytes:
-    """A panel for each test: accuracy with its interval, a bar group a domain, a bar a method."""
+    """A panel for each test: accuracy with its interval, a bar group a domain, a bar a method.
+
+    Dots are the trainings, where there are several.
+    """
     from matplotlib.figure import Figure
 
     heads = {OWN: OWN}
@@ -83,6 +86,10 @@ def _draw_bars(
         capsize=1,
         label=label,
     )
+    for i, content in contents.items():
+        trained = [100 * seed["accuracy"] for seed in content["seeds"]]
+        if len(trained) > 1:
+            axis.plot([i + place] * len(trained), trained, "k.", ms=3)
 
 
 def _parts(result: Result, methods: Sequence[str]) -> tuple[str, str]:
