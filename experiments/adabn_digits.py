@@ -35,6 +35,7 @@ from fewshot_film.tables import percent, table
 
 DOMAINS = ("mnist", "usps", "svhn", "mnist-m")
 SHOTS = (1, 5, 20)
+KINDS = (("source", 1), ("domain", 1), *(("support", shot) for shot in SHOTS))
 BASE = replace(
     ff.default_config("digits"),
     objective="classify",
@@ -97,25 +98,27 @@ def figure(results: Sequence[Result]) -> bytes:
     from matplotlib.figure import Figure
 
     found = {_name(result): result.content for result in results}
-    kinds = [("source", 1), ("domain", 1), *(("support", shot) for shot in SHOTS)]
     drawn = Figure(figsize=(12.0, 3.8), layout="constrained", dpi=110)
     for axis, target in zip(drawn.subplots(1, 4, sharey=True), DOMAINS, strict=True):
         sources = [name for name in DOMAINS if name != target]
-        for k, (kind, shot) in enumerate(kinds):
+        for k, (kind, shot) in enumerate(KINDS):
             bars = _bars(found, sources, target, kind, shot)
-            places = [i + 0.16 * (k - 2) for i in bars]
-            heights = [100 * content["accuracy"] for content in bars.values()]
-            name = kind if kind != "support" else f"support, {shot}-shot"
-            axis.bar(places, heights, 0.16, label=name)
-            for place, content in zip(places, bars.values(), strict=True):
-                trained = [100 * seed["accuracy"] for seed in content["seeds"]]
-                axis.plot([place] * len(trained), trained, "k.", ms=3)
+            label = kind if kind != "support" else f"support, {shot}-shot"
+            _draw_bars(axis, {i + 0.16 * (k - 2): content for i, content in bars.items()}, label)
         axis.axhline(10, color="0.5", lw=0.8, ls="--")
         axis.set(title=f"to {target}", ylim=(0, 100))
         axis.set_xticks(range(len(sources)), [f"from\n{name}" for name in sources])
     axis.legend(frameon=False, fontsize=7)
     drawn.supylabel("accuracy (%)")
     return png(drawn)
+
+
+def _draw_bars(axis: Any, contents: Mapping[float, dict[str, Any]], label: str) -> None:
+    heights = [100 * content["accuracy"] for content in contents.values()]
+    axis.bar(list(contents), heights, 0.16, label=label)
+    for place, content in contents.items():
+        trained = [100 * seed["accuracy"] for seed in content["seeds"]]
+        axis.plot([place] * len(trained), trained, "k.", ms=3)
 
 
 def _bars(

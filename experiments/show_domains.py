@@ -54,20 +54,19 @@ def figure(results: Sequence[Result], columns: Mapping[str, Sequence[str]]) -> b
     """
     from matplotlib.figure import Figure
 
-    heads = {OWN: OWN}
-    heads |= {method: _head(kind, method) for kind, group in columns.items() for method in group}
-    methods = list(heads)
+    methods = {OWN: OWN}
+    methods |= {name: _head(kind, name) for kind, group in columns.items() for name in group}
     tests = list(dict.fromkeys(_test(result) for result in results))
-    found = {(_test(r), *_parts(r, methods)): r.content for r in results}
+    found = {(_test(r), *_parts(r, list(methods))): r.content for r in results}
     drawn = Figure(figsize=(11.0, 0.6 + 3.0 * max(1, len(tests))), layout="constrained", dpi=110)
     axes = drawn.subplots(max(1, len(tests)), squeeze=False)[:, 0]
     width = 0.8 / len(methods)
     for axis, test in zip(axes, tests, strict=False):
         here = list(dict.fromkeys(domain for t, domain, _ in found if t == test))
-        for k, method in enumerate(methods):
+        for k, (method, label) in enumerate(methods.items()):
             contents = {i: found.get((test, domain, method)) for i, domain in enumerate(here)}
             place = width * (k - (len(methods) - 1) / 2)
-            _draw_bars(axis, heads[method], place, width, {i: c for i, c in contents.items() if c})
+            _draw_bars(axis, label, place, width, {i: c for i, c in contents.items() if c})
         axis.axhline(20, color="0.5", lw=0.8, ls="--")
         axis.set(ylabel=f"{test} accuracy (%)", ylim=(0, 100))
         axis.set_xticks(range(len(here)), here)

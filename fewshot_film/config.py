@@ -138,15 +138,7 @@ class Config:
             _check_kind(name, getattr(self, name), kind)
         check_counts(way=self.way, test_way=self.test_way)
         check_counts(**{name: getattr(self, name) for name in _COUNTS})
-        not_below_zero = ("weight_decay", "generator_decay", "multiplier_decay", "attribute_weight")
-        for name in (*not_below_zero, "seed"):
-            value = getattr(self, name)
-            if value is not None and not value >= 0:
-                raise UsageError(f"--{name.replace('_', '-')} is negative; pass 0 or more")
-        for name in ("learning_rate", "pixel_scale", "metric_scale_start", "clip_norm"):
-            value = getattr(self, name)
-            if value is not None and not (value > 0 and math.isfinite(value)):
-                raise UsageError(f"--{name.replace('_', '-')} is {value}; it must be above 0")
+        self._check_amounts()
         self._check_used()
         if self.size < SMALLEST:
             raise UsageError(
@@ -155,6 +147,18 @@ class Config:
             )
         if self.channels not in (1, 3):
             raise UsageError(f"--channels is {self.channels}; pass 1 (grey) or 3 (colour)")
+
+    def _check_amounts(self) -> None:
+        """Numbers are where they make sense."""
+        decays = ("weight_decay", "generator_decay", "multiplier_decay")
+        for name in (*decays, "attribute_weight", "seed"):
+            value = getattr(self, name)
+            if value is not None and not value >= 0:
+                raise UsageError(f"--{name.replace('_', '-')} is negative; pass 0 or more")
+        for name in ("learning_rate", "pixel_scale", "metric_scale_start", "clip_norm"):
+            value = getattr(self, name)
+            if value is not None and not (value > 0 and math.isfinite(value)):
+                raise UsageError(f"--{name.replace('_', '-')} is {value}; it must be above 0")
 
     def _check_used(self) -> None:
         """What the extractor, encoder or objective of choice has no use for is refused."""
