@@ -28,12 +28,12 @@ results: $(STAMP)
 	$(BIN)/python experiments/quickstart.py --seeds 0 1 2 --device cpu --results results/quickstart
 	$(BIN)/python experiments/omniglot_protonet.py
 	$(BIN)/python experiments/cifar_fs_protonet.py --seeds 0 1 2
-	$(BIN)/python experiments/fc100_protonet.py --seeds 0 1 2
+	$(BIN)/python experiments/fc100_protonet.py
 	$(BIN)/python experiments/tadam_ablation.py --seeds 0 1 2
 	$(BIN)/python experiments/gamma_beta_depth.py --seeds 0 1 2
-	$(BIN)/python experiments/glyph_domain_shift.py
-	$(BIN)/python experiments/adabn_digits.py
-	$(BIN)/python experiments/adabn_sample_count.py
+	$(BIN)/python experiments/glyph_domain_shift.py --seeds 0 1 2
+	$(BIN)/python experiments/adabn_digits.py --seeds 0 1 2
+	$(BIN)/python experiments/adabn_sample_count.py --seeds 0 1 2
 	$(BIN)/python experiments/adabn_pacs.py
 	$(BIN)/python experiments/adabn_office_caltech10.py
 	$(BIN)/python benchmarks/step.py

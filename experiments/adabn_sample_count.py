@@ -64,8 +64,8 @@ class Amount:
 
 
 NOTE = (
-    "Columns: how many images of the target tell its statistics; the mean over draws and seeds, "
-    "with the mean of each seed's 95% interval over episodes."
+    "Columns: from how many images of the target its statistics are; the mean over draws and "
+    "seeds, with the mean of each seed's 95% interval over episodes."
 )
 QUICK = Amount((1, 8), 2, Question(way=2, shot=1, query=1, episodes=2))
 

@@ -174,7 +174,7 @@ def _pass_through(
 def _take(network: nn.Module, batch: Tensor, number: int) -> None:
     try:
         network(batch)
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, TypeError, AttributeError) as error:
         raise UsageError(
             f"{type(network).__name__} cannot take batch {number} of the target domain, of shape "
             f"{tuple(batch.shape)} ({error}); give images of its own size and channels"

@@ -82,9 +82,16 @@ class TaskConditionedExtractor(nn.Module):
         classes, codes = _encode(labels, len(images))
         device = next(self.parameters()).device
         pixels = _pixels(images).to(device).unsqueeze(0)
+        support = LabeledSet(pixels, codes.to(device).unsqueeze(0))
         with evaluating(self):
-            support = LabeledSet(pixels, codes.to(device).unsqueeze(0))
-            return AdaptedExtractor(self.extractor, self.params(support, len(classes)))
+            try:
+                params = self.params(support, len(classes))
+            except RuntimeError as error:
+                raise UsageError(
+                    f"the network cannot take images of shape {tuple(images.shape[1:])} ({error}); "
+                    "give the channels and the size that it was trained on"
+                ) from error
+            return AdaptedExtractor(self.extractor, params)
 
 
 @final
@@ -102,6 +109,7 @@ class AdaptedExtractor(nn.Module):
 
     def forward(self, images: Tensor) -> Float[Tensor, "image feature"]:
         """`images` (N, C, H, W), uint8 in 0..255 or float in [0, 1], on any device."""
+        _check_held(images)
         images = images.to(next(self.extractor.parameters()).device)
         params = {site: dict(values.named_parameters()) for site, values in self.params.items()}
         features: Tensor = self.extractor(_pixels(images).unsqueeze(0), params or None)
@@ -192,6 +200,13 @@ class AdaptedClassifier(nn.Module):
 
 def _encode(labels: Labels, images: int) -> tuple[list[Any], Int64[Tensor, " image"]]:
     """labels -> (the sorted distinct labels, each image's index among them)."""
+    if not isinstance(labels, Tensor | np.ndarray):
+        kinds = {type(label) for label in labels}
+        if len(kinds) > 1 and (str in kinds or type(None) in kinds):
+            names = ", ".join(sorted(kind.__name__ for kind in kinds))
+            raise UsageError(
+                f"labels are of several kinds ({names}); pass all words or all numbers"
+            )
     values = labels.cpu().numpy() if isinstance(labels, Tensor) else np.asarray(labels)
     if values.shape != (images,):
         raise UsageError(f"{images} images came with labels of shape {values.shape}; pass one each")
@@ -201,12 +216,19 @@ def _encode(labels: Labels, images: int) -> tuple[list[Any], Int64[Tensor, " ima
     return classes.tolist(), torch.from_numpy(codes).long()
 
 
-def _check_pixels(images: Tensor) -> None:
-    """Images as they are held, or an error that says how they came instead."""
+def _check_held(images: Tensor) -> None:
+    """Tensors of bytes or floats with all four axes."""
+    if not isinstance(images, Tensor):
+        raise UsageError(f"images are a tensor, these are {type(images).__name__}; convert them")
     if images.ndim != 4:
         raise UsageError(f"images are (N, C, H, W), these have the shape {tuple(images.shape)}")
     if images.dtype != torch.uint8 and not images.dtype.is_floating_point:
         raise UsageError(f"images are uint8 or float, these are {images.dtype}; use .byte()")
+
+
+def _check_pixels(images: Tensor) -> None:
+    """Images as they are held, or an error that says how they came instead."""
+    _check_held(images)
     if images.dtype == torch.uint8 or not images.numel():
         return
     low, high = (float(bound) for bound in images.aminmax())

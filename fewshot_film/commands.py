@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,7 +18,7 @@ from fewshot_film.files import write_atomic
 from fewshot_film.pictures import can_draw, comparison_bars
 from fewshot_film.protocol import Protocol
 from fewshot_film.report import evaluate_run
-from fewshot_film.run import load
+from fewshot_film.run import Run, load
 from fewshot_film.tables import (
     audit_json,
     audit_table,
@@ -61,6 +62,8 @@ class Train:
             f"every {c.validate_every} steps a checkpoint and a validation on "
             f"{c.validation_episodes} episodes; run folder {out}"
         )
+        if self.resume and not Run(out).config_file.exists():
+            print(f"there is no run in {out} to resume: a new one begins", file=sys.stderr)
         run = train(self.config, out, device=self.device, root=self.data_root, resume=self.resume)
         test = run.test()
         protocol = Protocol(**test["protocol"])
@@ -100,8 +103,8 @@ class Evaluate:
 
     RUN@adabn evaluates the run's extractor with adaptive batch norm on the support set in place
     of its own adapter, RUN@adabn-query on support and queries (which is transductive, and said so),
-    RUN@adabn-domain on the tested domain's images; RUN@own+adabn keeps the run's own FiLM after it.
-    The same command gives the same figures every time."""
+    RUN@adabn-domain on the images of all tested domains; RUN@own+adabn keeps the run's own FiLM
+    after it. The same command gives the same figures every time."""
 
     run_folder: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN")]
     """Run folder made by `fewshot-film train`."""

@@ -129,9 +129,10 @@ class Members:
     def check(self, data: ImageSet, way: int, images: int) -> None:
         """Every task needs `way` classes of `images` images each."""
         if way > len(data.names):
+            fewer = f"pass --way {len(data.names)} or less, for validation and test --test-way"
             raise UsageError(
                 f"{way}-way tasks need {way} classes, this split has {len(data.names)}; "
-                f"pass --way {len(data.names)} or less"
+                f"{fewer if len(data.names) > 1 else 'give it more classes'}"
             )
         smallest = int(self.counts.argmin())
         if self.counts[smallest] < images:

@@ -52,7 +52,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             tensors: dict[str, Any] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             return tensors, file.metadata() or {}
     except FileNotFoundError as error:
-        raise UsageError(f"{path} does not exist; train the run first") from error
+        raise UsageError(f"{path} does not exist") from error
     except (SafetensorError, OSError) as error:
         raise UsageError(
             f"{path} is damaged or not a checkpoint ({error}); delete the run's .safetensors "

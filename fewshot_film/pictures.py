@@ -92,7 +92,7 @@ def _tasks_to_show(sampler: Sampler, seed: int) -> list[Episode]:
 def comparison_bars(reports: Sequence[Report]) -> bytes:
     """Reports of one protocol -> a PNG of each run's accuracy by kind of task."""
     names = present_groups(reports[0].evaluation)
-    figure = _figure(1.2 + 0.9 * len(names), 3.8)
+    figure = _figure(max(8.0, 1.2 + 0.9 * len(names)), 3.8)
     axis = figure.subplots()
     width = 0.8 / len(reports)
     for i, report in enumerate(reports):

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import shorten
 from typing import Any, final
 
 import torch
@@ -173,6 +174,11 @@ def load(run: Path | str, device: str = "auto") -> Classifier:
     """A run folder -> its best classifier, ready to adapt, in evaluation mode."""
     folder = Run(run)
     classifier = build(folder.config())
+    if not folder.best_file.exists():
+        raise UsageError(
+            f"{folder.path} has no weights, since it was not validated yet; go on with: "
+            f"fewshot-film train --resume --out {folder.path}"
+        )
     tensors, _ = load_tensors(folder.best_file)
     load_weights(classifier, tensors, folder.best_file)
     return classifier.eval().to(choose_device(device))
@@ -183,5 +189,5 @@ def load_weights(module: torch.nn.Module, tensors: dict[str, torch.Tensor], orig
     try:
         module.load_state_dict(tensors)
     except RuntimeError as error:
-        reason = " ".join(str(error).split())
+        reason = shorten(str(error), 400, placeholder=" ...")
         raise UsageError(f"{origin} does not fit its config.json: {reason}") from error

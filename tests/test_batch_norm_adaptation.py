@@ -388,3 +388,8 @@ def test_statistics_are_saved_under_a_path_in_words(tmp_path: Path) -> None:
     found = one_pass(convolutional(), [images(4)])
     found.save(str(tmp_path / "x.safetensors"))
     assert DomainStatistics.load(str(tmp_path / "x.safetensors")).norms.keys() == found.norms.keys()
+
+
+def test_a_classifier_of_episodes_is_no_network_of_images() -> None:
+    with pytest.raises(UsageError, match="FewShotClassifier cannot take batch 1"):
+        one_pass(making.classifier(), [images(4)])

@@ -184,3 +184,17 @@ def test_an_adapted_classifier_in_another_precision(
     loose = 0.2 if dtype == torch.bfloat16 else 0.05
     scale = float(expected.abs().max())
     torch.testing.assert_close(found.float(), expected, rtol=0, atol=loose * scale)
+
+
+def test_images_of_another_size_or_kind(model: FewShotClassifier) -> None:
+    with pytest.raises(UsageError, match=r"cannot take images of shape \(3, 16, 16\) .* it was"):
+        model.adapt(making.pictures(6, channels=3), LABELS)
+    task = model.adapt(IMAGES, LABELS)
+    with pytest.raises(UsageError, match=r"images are uint8 or float, these are torch\.int64"):
+        task((255 * QUERIES).long())
+
+
+@pytest.mark.parametrize("odd", [1, None])
+def test_labels_of_several_kinds(odd: object, model: FewShotClassifier) -> None:
+    with pytest.raises(UsageError, match="labels are of several kinds"):
+        model.adapt(IMAGES, [odd, *LABELS[1:]])

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+import fewshot_film as ff
 from fewshot_film.adaptation import AdaptiveBatchNorm
 from fewshot_film.classifier import FewShotClassifier
 from fewshot_film.cli import parse
@@ -42,8 +44,28 @@ def test_every_command_parses(command: str) -> None:
     assert type(parse(words)).__name__.lower() == words[0]
 
 
-def test_the_parts_go_together_as_printed() -> None:
+def test_the_extractor_is_exported_as_printed(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another program loads the file without this library, and finds the same features."""
+    monkeypatch.chdir(tmp_path)
+    images = torch.rand(6, 1, 28, 28)
+    task = ff.load(trained, "cpu").adapt(images, list("aabbcc"))
     block = TEXT.split("```python")[2].split("```")[0]
+    exec("import torch\n" + block, {"task": task, "images": images})
+    torch.save((images, task.extractor(images)), "expected.pt")
+    reader = """
+import sys, torch
+images, expected = torch.load("expected.pt")
+found = torch.export.load("task.pt2").module()(images[:4])
+torch.testing.assert_close(found, expected[:4], rtol=1e-4, atol=1e-5)
+assert not any("fewshot_film" in name for name in sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", reader], check=True)
+
+
+def test_the_parts_go_together_as_printed() -> None:
+    block = TEXT.split("```python")[3].split("```")[0]
     names: dict[str, object] = {}
     exec("import fewshot_film as ff\n" + block, names)
     assert type(names["model"]).__name__ == "FewShotClassifier"
