@@ -240,7 +240,10 @@ def _check_pixels(images: Tensor) -> None:
 
 
 def _frozen(values: SiteParams) -> nn.ParameterDict:
-    return nn.ParameterDict({name: nn.Parameter(v.detach(), False) for name, v in values.items()})
+    # cloned, since one generator's outputs share their memory
+    return nn.ParameterDict(
+        {name: nn.Parameter(v.detach().clone(), False) for name, v in values.items()}
+    )
 
 
 def _pixels(images: Tensor) -> Tensor:

@@ -176,8 +176,8 @@ def load(run: Path | str, device: str = "auto") -> Classifier:
     classifier = build(folder.config())
     if not folder.best_file.exists():
         raise UsageError(
-            f"{folder.path} has no weights, since it was not validated yet; go on with: "
-            f"fewshot-film train --resume --out {folder.path}"
+            f"{folder.best_file} does not exist: the run was not validated yet, or the file was "
+            f"lost; go on with: fewshot-film train --resume --out {folder.path}"
         )
     tensors, _ = load_tensors(folder.best_file)
     load_weights(classifier, tensors, folder.best_file)

@@ -89,7 +89,7 @@ def test_not_a_run(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is not a run folder"):
         load(tmp_path / "nowhere")
     Run(tmp_path).create(replace(Config(), width=4))
-    with pytest.raises(UsageError, match="has no weights, since it was not validated yet"):
+    with pytest.raises(UsageError, match="does not exist: the run was not validated yet"):
         load(tmp_path)
 
 

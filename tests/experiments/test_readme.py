@@ -44,6 +44,7 @@ def test_every_command_parses(command: str) -> None:
     assert type(parse(words)).__name__.lower() == words[0]
 
 
+@pytest.mark.filterwarnings("ignore:No complete tensor")  # of weights that lie as NHWC, on a CPU
 def test_the_extractor_is_exported_as_printed(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
