@@ -88,7 +88,7 @@ def summary(runs: list[Strengths]) -> str:
         cells = [site]
         for name in ("gamma", "beta"):
             values = [run[site][name] for run in runs]
-            cells += [f"{np.mean(values):.3f}", ", ".join(f"{v:.3f}" for v in values)]
+            cells += [f"{np.mean(values):.4f}", ", ".join(f"{v:.4f}" for v in values)]
         rows.append(cells)
     return table(rows)
 
