@@ -174,6 +174,8 @@ def _pass_through(
 def _take(network: nn.Module, batch: Tensor, number: int) -> None:
     try:
         network(batch)
+    except torch.cuda.OutOfMemoryError:
+        raise
     except (RuntimeError, ValueError, TypeError, AttributeError) as error:
         raise UsageError(
             f"{type(network).__name__} cannot take batch {number} of the target domain, of shape "

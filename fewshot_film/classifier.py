@@ -86,6 +86,8 @@ class TaskConditionedExtractor(nn.Module):
         with evaluating(self):
             try:
                 params = self.params(support, len(classes))
+            except torch.cuda.OutOfMemoryError:
+                raise
             except RuntimeError as error:
                 raise UsageError(
                     f"the network cannot take images of shape {tuple(images.shape[1:])} ({error}); "
@@ -201,12 +203,9 @@ class AdaptedClassifier(nn.Module):
 def _encode(labels: Labels, images: int) -> tuple[list[Any], Int64[Tensor, " image"]]:
     """labels -> (the sorted distinct labels, each image's index among them)."""
     if not isinstance(labels, Tensor | np.ndarray):
-        kinds = {type(label) for label in labels}
-        if len(kinds) > 1 and (str in kinds or type(None) in kinds):
-            names = ", ".join(sorted(kind.__name__ for kind in kinds))
-            raise UsageError(
-                f"labels are of several kinds ({names}); pass all words or all numbers"
-            )
+        words = [isinstance(label, str) for label in labels]
+        if len(set(words)) > 1 or any(label is None for label in labels):
+            raise UsageError("labels are of several kinds; pass all words or all numbers")
     values = labels.cpu().numpy() if isinstance(labels, Tensor) else np.asarray(labels)
     if values.shape != (images,):
         raise UsageError(f"{images} images came with labels of shape {values.shape}; pass one each")

@@ -198,3 +198,7 @@ def test_images_of_another_size_or_kind(model: FewShotClassifier) -> None:
 def test_labels_of_several_kinds(odd: object, model: FewShotClassifier) -> None:
     with pytest.raises(UsageError, match="labels are of several kinds"):
         model.adapt(IMAGES, [odd, *LABELS[1:]])
+
+
+def test_words_of_two_types_are_words(model: FewShotClassifier) -> None:
+    assert model.adapt(IMAGES, [np.str_("cat"), *LABELS[1:]]).classes == ("ant", "bee", "cat")
