@@ -28,7 +28,7 @@ from typing import Any
 import tyro
 from recipe import Options, Recipe, Row, Tasks, run_recipe
 from rows import Result
-from show import Differences, png, protocols, signed
+from show import Differences, bar_group, png, protocols, signed
 
 import fewshot_film as ff
 from fewshot_film.tables import percent, table
@@ -104,21 +104,13 @@ def figure(results: Sequence[Result]) -> bytes:
         for k, (kind, shot) in enumerate(KINDS):
             bars = _bars(found, sources, target, kind, shot)
             label = kind if kind != "support" else f"support, {shot}-shot"
-            _draw_bars(axis, {i + 0.16 * (k - 2): content for i, content in bars.items()}, label)
+            bar_group(axis, label, 0.16, {i + 0.16 * (k - 2): c for i, c in bars.items()})
         axis.axhline(10, color="0.5", lw=0.8, ls="--")
         axis.set(title=f"to {target}", ylim=(0, 100))
         axis.set_xticks(range(len(sources)), [f"from\n{name}" for name in sources])
     axis.legend(frameon=False, fontsize=7)
     drawn.supylabel("accuracy (%)")
     return png(drawn)
-
-
-def _draw_bars(axis: Any, contents: Mapping[float, dict[str, Any]], label: str) -> None:
-    heights = [100 * content["accuracy"] for content in contents.values()]
-    axis.bar(list(contents), heights, 0.16, label=label)
-    for place, content in contents.items():
-        trained = [100 * seed["accuracy"] for seed in content["seeds"]]
-        axis.plot([place] * len(trained), trained, "k.", ms=3)
 
 
 def _bars(

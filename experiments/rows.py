@@ -153,11 +153,16 @@ def refuse_other(file: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> 
 
 
 def difference(result: Result, base: Result) -> dict[str, Any] | None:
-    """result - base on the same episodes: the mean over their common seeds, and each seed's."""
+    """result - base on the same episodes: the mean over their common seeds, and each seed's.
+
+    `tested` is by what code and where both were tested, once each.
+    """
     both = sorted(set(result.seeds) & set(base.seeds))
     if not both:
         return None
     a, b = base.of_seeds(both), result.of_seeds(both)
     change: Difference = paired(a.mean(0), b.mean(0))
     by_seed = {seed: float(values.mean()) for seed, values in zip(both, b - a, strict=True)}
-    return {"to": base.content["row"], **asdict(change), "by_seed": by_seed}
+    tested = [s["tested"] for r in (result, base) for s in r.content["seeds"] if s["seed"] in both]
+    places = [place for i, place in enumerate(tested) if place not in tested[:i]]
+    return {"to": base.content["row"], **asdict(change), "by_seed": by_seed, "tested": places}

@@ -13,6 +13,7 @@ from fewshot_film.protocol import Protocol
 from fewshot_film.tables import percent, table
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 NOTE = "Intervals and p are over episodes, for these trainings; the seeds show how those vary."
@@ -54,6 +55,20 @@ def png(drawn: Figure) -> bytes:
     buffer = io.BytesIO()
     drawn.savefig(buffer, format="png")
     return buffer.getvalue()
+
+
+def bar_group(
+    axis: Axes, label: str, width: float, contents: Mapping[float, Mapping[str, Any]]
+) -> None:
+    """place -> a row's content, drawn as bars of one colour: means with their 95% intervals, and a
+    dot for each training where there are several."""
+    heights = [100 * content["accuracy"] for content in contents.values()]
+    intervals = [100 * content["ci95"] for content in contents.values()]
+    axis.bar(list(contents), heights, width, yerr=intervals, capsize=1, label=label)
+    for place, content in contents.items():
+        trained = [100 * seed["accuracy"] for seed in content["seeds"]]
+        if len(trained) > 1:
+            axis.plot([place] * len(trained), trained, "k.", ms=3)
 
 
 def _cells(result: Result) -> list[str]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from rows import Result
-from show import Differences, png, protocols, signed
+from show import Differences, bar_group, png, protocols, signed
 
 from fewshot_film.tables import percent, table
 
@@ -64,31 +63,14 @@ def figure(results: Sequence[Result], columns: Mapping[str, Sequence[str]]) -> b
     for axis, test in zip(axes, tests, strict=False):
         here = list(dict.fromkeys(domain for t, domain, _ in found if t == test))
         for k, (method, label) in enumerate(methods.items()):
-            contents = {i: found.get((test, domain, method)) for i, domain in enumerate(here)}
             place = width * (k - (len(methods) - 1) / 2)
-            _draw_bars(axis, label, place, width, {i: c for i, c in contents.items() if c})
+            rows = {i + place: found.get((test, domain, method)) for i, domain in enumerate(here)}
+            bar_group(axis, label, width, {i: row for i, row in rows.items() if row})
         axis.axhline(20, color="0.5", lw=0.8, ls="--")
         axis.set(ylabel=f"{test} accuracy (%)", ylim=(0, 100))
         axis.set_xticks(range(len(here)), here)
     axes[0].legend(ncols=len(methods), frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     return png(drawn)
-
-
-def _draw_bars(
-    axis: Any, label: str, place: float, width: float, contents: Mapping[int, Mapping[str, Any]]
-) -> None:
-    axis.bar(
-        [i + place for i in contents],
-        [100 * content["accuracy"] for content in contents.values()],
-        width,
-        yerr=[100 * content["ci95"] for content in contents.values()],
-        capsize=1,
-        label=label,
-    )
-    for i, content in contents.items():
-        trained = [100 * seed["accuracy"] for seed in content["seeds"]]
-        if len(trained) > 1:
-            axis.plot([i + place] * len(trained), trained, "k.", ms=3)
 
 
 def _parts(result: Result, methods: Sequence[str]) -> tuple[str, str]:

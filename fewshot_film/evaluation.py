@@ -13,8 +13,7 @@ from tqdm import tqdm
 
 from fewshot_film.classifier import Classifier
 from fewshot_film.episodes import Episode, Sampler, check_counts, concatenate
-from fewshot_film.errors import FewShotError
-from fewshot_film.guard import check_evaluating
+from fewshot_film.guard import check_evaluating, check_finite
 from fewshot_film.modes import evaluating
 from fewshot_film.seeding import TEST, generator
 
@@ -85,8 +84,7 @@ def evaluate(
         check_evaluating(classifier)
         for episode in (concatenate(part).to(device) for part in _chunks(drawn, batch)):
             logits = classifier(episode)
-            if not logits.isfinite().all():
-                raise FewShotError("the classifier's logits are not finite; its weights are broken")
+            check_finite(logits)
             correct = logits.argmax(2) == episode.query.labels
             accuracies.append(correct.double().mean(1).cpu().numpy())
             group.append(episode.group.cpu().numpy())

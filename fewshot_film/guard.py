@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from fewshot_film.adaptation import Adapter
@@ -51,6 +51,12 @@ def is_transductive(classifier: nn.Module) -> bool:
     """Whether an adapter or a normalization looks at the queries together, and says so."""
     parts = [m for m in classifier.modules() if isinstance(m, Adapter | Normalization)]
     return any(part.transductive for part in parts)
+
+
+def check_finite(logits: Tensor) -> None:
+    """Answers are numbers."""
+    if not logits.isfinite().all():
+        raise FewShotError("the classifier's logits are not finite; its weights are broken")
 
 
 def check_evaluating(classifier: nn.Module) -> None:

@@ -19,8 +19,8 @@ from tqdm import trange
 
 from fewshot_film.classifier import Classifier
 from fewshot_film.episodes import Episode, LabeledSet, Sampler
-from fewshot_film.errors import FewShotError
 from fewshot_film.evaluation import ci95
+from fewshot_film.guard import check_finite
 from fewshot_film.modes import evaluating
 from fewshot_film.seeding import TEST, generator
 
@@ -82,8 +82,7 @@ def audit(
             episode = sampler.sample(1, generator(seed, TEST, i)).to(device)
             labels = episode.query.labels[0]
             answers = [logits(classifier, episode, parts) for parts in ways_of_asking(labels)]
-            if not answers[0].isfinite().all():
-                raise FewShotError("the classifier's logits are not finite; its weights are broken")
+            check_finite(answers[0])
             best = torch.stack([answer.argmax(1) for answer in answers])
             accuracies.append((best == labels).double().mean(1).cpu().numpy())
             changed.append(float((best != best[0]).any(0).double().mean()))

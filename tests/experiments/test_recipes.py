@@ -269,7 +269,8 @@ def test_missing_data_are_one_line(
 
 
 def result(row: str, seeds: list[int], accuracies: list[list[float]]) -> rows.Result:
-    content = {"row": row, "test": "5w1s", "seeds": [{"seed": seed} for seed in seeds]}
+    about = [{"seed": seed, "tested": {"commit": f"c{seed % 2}"}} for seed in seeds]
+    content = {"row": row, "test": "5w1s", "seeds": about}
     return rows.Result(content, np.array(accuracies))
 
 
@@ -284,6 +285,7 @@ def test_differences_are_paired_by_hand() -> None:
     assert change["mean"] == pytest.approx(0.1)
     assert change["ci95"] == pytest.approx(1.96 * differences.std(ddof=1) / 3**0.5)
     assert change["by_seed"] == {0: pytest.approx(0.1), 1: pytest.approx(0.1)}
+    assert change["tested"] == [{"commit": "c1"}, {"commit": "c0"}]
 
 
 def test_no_seed_in_common_is_no_difference() -> None:
