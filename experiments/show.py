@@ -60,8 +60,10 @@ def png(drawn: Figure) -> bytes:
 def bar_group(
     axis: Axes, label: str, width: float, contents: Mapping[float, Mapping[str, Any]]
 ) -> None:
-    """place -> a row's content, drawn as bars of one colour: means with their 95% intervals, and a
-    dot for each training where there are several."""
+    """place -> a row's content, drawn as bars of one colour.
+
+    Bars are means with their 95% intervals, dots the trainings where there are several.
+    """
     heights = [100 * content["accuracy"] for content in contents.values()]
     intervals = [100 * content["ci95"] for content in contents.values()]
     axis.bar(list(contents), heights, width, yerr=intervals, capsize=1, label=label)

@@ -138,7 +138,8 @@ def _of_all(network: nn.Module, found: dict[str, Moments]) -> DomainStatistics:
         )
     images = max(moments.images for moments in found.values())
     source = source_statistics(network, images).norms
-    return DomainStatistics({**found, **{name: source[name] for name in source.keys() - found}})
+    unused = {name: moments for name, moments in source.items() if name not in found}
+    return DomainStatistics({**found, **unused})
 
 
 def _joined(earlier: Moments | None, found: Moments) -> Moments:

@@ -23,11 +23,10 @@ def make_optimizer(modules: nn.Module, config: Config) -> Optimizer:
 
 
 def weight_groups(modules: nn.Module, config: Config) -> list[dict[str, Any]]:
-    """Matrices and convolutions decay, those of a generator and its multipliers by amounts of their
-    own, the rest does not.
+    """Matrices and convolutions decay, the rest does not.
 
-    TADAM's rule (Oreshkin et al. 2018, section 4): a norm's scale, a bias and the metric scale
-    are not pulled to zero.
+    A generator's matrices and its multipliers have amounts of their own. TADAM's rule (Oreshkin et
+    al. 2018, section 4): a norm's scale, a bias and the metric scale are not pulled to zero.
     """
     of_generators = _generator_decays(modules, config)
     groups: dict[float, list[nn.Parameter]] = {}

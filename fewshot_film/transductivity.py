@@ -112,8 +112,10 @@ def logits(
 
 
 def distance(a: Float[Tensor, "query way"], b: Float[Tensor, "query way"]) -> float:
-    """The largest difference of a logit, on the scale of the largest of a; infinite where b is not
-    finite, as for a lone query that is divided by a spread over queries."""
+    """The largest difference of a logit, on the scale of the largest of a.
+
+    It is infinite where b is not finite, as for a lone query divided by a spread over queries.
+    """
     if not b.isfinite().all():
         return math.inf
     return float((a - b).abs().max() / a.abs().max().clamp(min=1.0))
