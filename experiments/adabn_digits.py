@@ -28,7 +28,7 @@ from typing import Any
 import tyro
 from recipe import Options, Recipe, Row, Tasks, run_recipe
 from rows import Result
-from show import Differences, bar_group, png, protocols, signed
+from show import Differences, bar_group, png, protocols, signed_by_seed
 
 import fewshot_film as ff
 from fewshot_film.tables import percent, table
@@ -78,7 +78,7 @@ def summary(results: Sequence[Result], differences: Differences) -> str:
             if own := found.get((f"{pair}-source", 1)):
                 content = own.content
                 adapted = [(f"{pair}-domain", 1), *((f"{pair}-support", k) for k in SHOTS)]
-                cells = [signed(changes.get(name)) for name in adapted]
+                cells = [signed_by_seed(changes.get(name)) for name in adapted]
                 base = percent(content["accuracy"], content["ci95"])
                 lines.append([source, target, base, *cells])
     note = "Adaptation: paired difference to the network as it is, in points, and by seed."

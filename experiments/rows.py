@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -129,12 +129,11 @@ def check_same(
         return
     file = folder / f"{row}-{test}.json"
     protocol = {"dataset": config.dataset, "domains": ",".join(domains_of(config, "test")), **asked}
-    old = stored_config(file, result.content, config.seed)
-    old |= {f"test {name}": result.content["protocol"].get(name, "") for name in protocol}
+    stored = result.content
+    old = stored_config(file, stored, config.seed) | {"variant": stored["variant"]}
+    old |= {f"test {name}": stored["protocol"][name] for name in protocol}
     new = asdict(config) | {f"test {name}": value for name, value in protocol.items()}
-    if "variant" in result.content:  # older files do not say it
-        old, new = old | {"variant": result.content["variant"]}, new | {"variant": variant}
-    refuse_other(file, old, new)
+    refuse_other(file, old, new | {"variant": variant})
 
 
 def stored_config(file: Path, content: Mapping[str, Any], seed: int) -> dict[str, Any]:
@@ -155,7 +154,8 @@ def refuse_other(file: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> 
 def difference(result: Result, base: Result) -> dict[str, Any] | None:
     """result - base on the same episodes: the mean over their common seeds, and each seed's.
 
-    `tested` is by what code and where both were tested, once each.
+    `ci95` is over episodes, for these trainings; `ci95_trainings` is over trainings, where there
+    are several. `tested` is by what code and where both were tested, once each.
     """
     both = sorted(set(result.seeds) & set(base.seeds))
     if not both:
@@ -165,4 +165,19 @@ def difference(result: Result, base: Result) -> dict[str, Any] | None:
     by_seed = {seed: float(values.mean()) for seed, values in zip(both, b - a, strict=True)}
     tested = [s["tested"] for r in (result, base) for s in r.content["seeds"] if s["seed"] in both]
     places = [place for i, place in enumerate(tested) if place not in tested[:i]]
-    return {"to": base.content["row"], **asdict(change), "by_seed": by_seed, "tested": places}
+    return {
+        "to": base.content["row"],
+        **asdict(change),
+        "by_seed": by_seed,
+        "ci95_trainings": student_ci95(list(by_seed.values())),
+        "tested": places,
+    }
+
+
+def student_ci95(values: Sequence[float]) -> float | None:
+    """Half the 95% interval of a mean of few values, t(n - 1) * s / sqrt(n); None of one value."""
+    if len(values) < 2:
+        return None
+    from scipy.stats import sem, t  # type: ignore[import-untyped]
+
+    return float(t.ppf(0.975, len(values) - 1) * sem(values))

@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any
 from rows import Result
 
 from fewshot_film.protocol import Protocol
-from fewshot_film.tables import percent, table
+from fewshot_film.tables import percent, signed, table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-NOTE = "Intervals and p are over episodes, for these trainings; the seeds show how those vary."
+NOTE = (
+    "Intervals and p of a paired difference are over episodes, for these trainings; those over "
+    "trainings are Student's."
+)
 
 Differences = Mapping[tuple[str, str], dict[str, Any]]
 """(row, test) -> its paired difference to another row."""
@@ -25,7 +28,7 @@ Differences = Mapping[tuple[str, str], dict[str, Any]]
 def summary(results: Sequence[Result], differences: Differences) -> str:
     """Results -> a Markdown table, and the protocol of every test."""
     head = ["row", "test", "accuracy (%)", "by seed (%)", "trained on", "validation (%)"]
-    rows = [[*head, "minutes a seed", "paired difference", "by seed"]]
+    rows = [[*head, "minutes a seed", "paired difference", "over trainings"]]
     for result in results:
         rows.append([*_cells(result), *_change(differences.get(result.name))])
     text = table(rows if differences else [row[:-2] for row in rows])
@@ -41,12 +44,11 @@ def protocols(results: Sequence[Result]) -> str:
     return "\n".join(f"- {line}" for line in dict.fromkeys(map(str, named)))
 
 
-def signed(change: dict[str, Any] | None) -> str:
+def signed_by_seed(change: dict[str, Any] | None) -> str:
     """A paired difference in points with its interval, and each seed's where there are several."""
     if change is None:
         return ""
-    text = f"{100 * change['mean']:+.1f} ± {100 * change['ci95']:.1f}"
-    seeds = [f"{100 * value:+.1f}" for value in change["by_seed"].values()]
+    text, seeds = signed(change, 1), [f"{100 * value:+.1f}" for value in change["by_seed"].values()]
     return f"{text} ({', '.join(seeds)})" if len(seeds) > 1 else text
 
 
@@ -96,9 +98,10 @@ def _trained_on(content: Mapping[str, Any]) -> str:
 def _change(change: dict[str, Any] | None) -> list[str]:
     if change is None:
         return ["", ""]
-    mean, interval = 100 * change["mean"], 100 * change["ci95"]
+    text = f"{signed(change, 2)} to {change['to']}, p = {change['p']:.4f}"
     seeds = ", ".join(f"{100 * value:+.2f}" for value in change["by_seed"].values())
-    return [f"{mean:+.2f} ± {interval:.2f} to {change['to']}, p = {change['p']:.4f}", seeds]
+    over = change["ci95_trainings"]
+    return [text, seeds if over is None else f"± {100 * over:.2f} ({seeds})"]
 
 
 def figure(results: Sequence[Result]) -> bytes:

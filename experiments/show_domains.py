@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from rows import Result
-from show import Differences, bar_group, png, protocols, signed
+from show import Differences, bar_group, png, protocols, signed_by_seed
 
 from fewshot_film.tables import percent, table
 
@@ -32,7 +32,7 @@ def summary(
         if method or not domain:
             continue
         own = percent(result.content["accuracy"], result.content["ci95"])
-        changes = [signed(differences.get((f"{domain}-{m}", test))) for _, m in methods]
+        changes = [signed_by_seed(differences.get((f"{domain}-{m}", test))) for _, m in methods]
         lines.append([domain, _test(result), own, *changes])
     return "\n\n".join([table(lines), NOTE, protocols(results)])
 

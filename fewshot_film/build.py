@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from typing import Any
 
 from torch import nn
 
@@ -14,8 +15,16 @@ from fewshot_film.conditioning import Bias, Conditioning, FiLM, Gate, Scale
 from fewshot_film.config import Config, find_entry
 from fewshot_film.encoder import DiscriminativeEncoder, PrototypeMean, TaskEncoder
 from fewshot_film.errors import UsageError
-from fewshot_film.extractor import Conv4, Extractor, ResNet12, wide_resnet12
+from fewshot_film.extractor import (
+    Conv4,
+    Extractor,
+    ResNet12,
+    flattened,
+    global_average,
+    wide_resnet12,
+)
 from fewshot_film.extractor.base import NormalizationFactory
+from fewshot_film.extractor.resnet12 import Pooling
 from fewshot_film.generator import Generator, PerSiteGenerator, SharedGenerator
 from fewshot_film.head import (
     PrototypeHead,
@@ -67,6 +76,7 @@ EXTRACTORS: dict[str, Callable[..., Extractor]] = {
     "resnet12": ResNet12,
     "wide-resnet12": wide_resnet12,
 }
+POOLINGS: dict[str, Pooling] = {"average": global_average, "flat": flattened}
 NORMALIZATIONS: dict[str, NormalizationFactory] = {
     "running": BatchNorm,
     "support": SupportBatchNorm,
@@ -124,15 +134,24 @@ def _task_objective(config: Config, classifier: Classifier) -> Objective:
 def _extractor(config: Config) -> Extractor:
     # FiLM sites without parameters are transparent, and adaptive batch norm can use them later
     conditioning = CONDITIONINGS.get(config.conditioning, FiLM)
-    pools = {"max_pools": config.max_pools} if config.extractor == "resnet12" else {}
     return EXTRACTORS[config.extractor](
         conditioning,
         channels=config.channels,
         width=config.width,
         pixel_scale=config.pixel_scale,
         normalization=NORMALIZATIONS[config.normalization],
-        **pools,
+        **_resnet_choices(config),
     )
+
+
+def _resnet_choices(config: Config) -> dict[str, Any]:
+    """What a Config says of a ResNet-12 alone."""
+    pooling = {"pooling": POOLINGS[config.pooling]} if config.pooling in POOLINGS else {}
+    if config.extractor == "resnet12":
+        return {"max_pools": config.max_pools, **pooling}
+    if config.extractor == "wide-resnet12":
+        return {"drop_side": config.drop_side or (2 if config.size <= 32 else 5), **pooling}
+    return {}
 
 
 def _adapter(config: Config, extractor: Extractor) -> Adapter:

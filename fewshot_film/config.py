@@ -67,6 +67,12 @@ class Config:
     """Channels of the extractor's first block."""
     max_pools: int = 4
     """Blocks of resnet12 that end in a max-pool: 4 in TADAM's paper, 3 in its code."""
+    drop_side: int | None = None
+    """Side of the squares that wide-resnet12 drops (default: MetaOptNet's, 2 for images of up to 32
+    pixels and 5 for larger ones)."""
+    pooling: Literal["published", "average", "flat"] = "published"
+    """How a ResNet-12's last maps become features: as published (averaged in resnet12, flat in
+    wide-resnet12), averaged, or flat."""
     pixel_scale: float = 1.0
     """Pixels reach the network in [0, pixel_scale]: 255 in TADAM's code."""
     similarity: Literal["squared-euclidean", "euclidean", "cosine"] = "squared-euclidean"
@@ -155,6 +161,8 @@ class Config:
             value = getattr(self, name)
             if value is not None and not value >= 0:
                 raise UsageError(f"--{name.replace('_', '-')} is negative; pass 0 or more")
+        if self.drop_side is not None:
+            check_counts(drop_side=self.drop_side)
         for name in ("learning_rate", "pixel_scale", "metric_scale_start", "clip_norm"):
             value = getattr(self, name)
             if value is not None and not (value > 0 and math.isfinite(value)):
@@ -162,10 +170,12 @@ class Config:
 
     def _check_used(self) -> None:
         """What the extractor, encoder or objective of choice has no use for is refused."""
-        if self.max_pools != 4 and self.extractor != "resnet12":
-            raise UsageError(
-                f"--max-pools is of resnet12, --extractor is {self.extractor}; leave it out"
-            )
+        for name, extractors in _OF_EXTRACTORS.items():
+            if getattr(self, name) != getattr(Config, name) and self.extractor not in extractors:
+                raise UsageError(
+                    f"--{name.replace('_', '-')} is of {' and '.join(extractors)}, --extractor is "
+                    f"{self.extractor}; leave it out"
+                )
         if self.encoder_pass != "counted" and self.encoder != "prototype-mean":
             raise UsageError(
                 f"--encoder-pass is of prototype-mean, --encoder is {self.encoder}; leave it out"
@@ -203,6 +213,11 @@ class Config:
             )
 
 
+_OF_EXTRACTORS = {
+    "max_pools": ("resnet12",),
+    "drop_side": ("wide-resnet12",),
+    "pooling": ("resnet12", "wide-resnet12"),
+}
 _COUNTS = (
     "shot",
     "query",

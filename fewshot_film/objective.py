@@ -139,8 +139,8 @@ class AuxiliaryInstead(AuxiliaryLoss):
 class AuxiliaryAddition(AuxiliaryLoss):
     """A co-training step comes on top of the step on tasks, as in TADAM's code.
 
-    The code takes two steps with a momentum each; here their losses are added, which for SGD is
-    the same up to where the second gradient is taken.
+    The code takes two steps, by two optimizers with a momentum each; here their losses are added
+    and one optimizer steps, so the momentum of co-training also moves the steps without it.
     """
 
     def forward(self, classifier: Classifier, episode: Episode) -> Outcome:

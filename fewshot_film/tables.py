@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -76,6 +76,11 @@ def percent(accuracy: float, interval: float) -> str:
     return f"{100 * accuracy:.2f} ± {100 * interval:.2f}"
 
 
+def signed(change: Mapping[str, float], digits: int) -> str:
+    """A difference's mean and interval -> "+0.31 ± 0.12", in points."""
+    return f"{100 * change['mean']:+.{digits}f} ± {100 * change['ci95']:.{digits}f}"
+
+
 def table(rows: Sequence[Sequence[str]]) -> str:
     """Rows of cells, the first one the head -> a Markdown table that also reads well as text."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
@@ -106,15 +111,11 @@ def difference_table(reports: Sequence[Report]) -> str:
     rows = [["run", *(names[kind] for kind in kinds), "difference to the first", "p"]]
     for row in comparison(reports)["rows"]:
         change = row.get("difference")
-        cells = ["", ""] if change is None else [_signed(change), f"{change['p']:.4f}"]
+        cells = ["", ""] if change is None else [signed(change, 2), f"{change['p']:.4f}"]
         mean = percent(row["accuracy"], row["ci95"])
         means = [mean if row["transductive"] == kind else "" for kind in kinds]
         rows.append([row["run"], *means, *cells])
     return table(rows)
-
-
-def _signed(change: dict[str, float]) -> str:
-    return f"{100 * change['mean']:+.2f} ± {100 * change['ci95']:.2f}"
 
 
 def _cell(result: Evaluation, name: str) -> str:

@@ -14,6 +14,7 @@ from fewshot_film.build import (
     EXTRACTORS,
     GENERATORS,
     NORMALIZATIONS,
+    POOLINGS,
     SIMILARITIES,
     build,
     build_objective,
@@ -23,6 +24,7 @@ from fewshot_film.checkpoint import Learner
 from fewshot_film.config import Config, default_config, from_json, to_json
 from fewshot_film.curriculum import AUGMENTATIONS
 from fewshot_film.errors import UsageError
+from fewshot_film.extractor import DropBlock
 from fewshot_film.objective import AttributeLoss, QueryLoss
 from fewshot_film.schedule import SCHEDULES
 from fewshot_film.supervised import SupervisedClassifier
@@ -45,6 +47,7 @@ def test_every_choice_has_its_part() -> None:
     assert set(choices("augmentation")) == {*AUGMENTATIONS, "none"}
     assert set(choices("auxiliary")) == {*AUXILIARIES, "none"}
     assert set(choices("schedule")) == set(SCHEDULES)
+    assert set(choices("pooling")) == {*POOLINGS, "published"}
 
 
 @pytest.mark.parametrize(
@@ -65,6 +68,41 @@ def test_every_named_choice_takes_a_step(names: tuple[str, str, str, str]) -> No
     assert any(k.startswith("features.extractor") for k in moved)
     adapted = any(k.startswith("features.adapter") for k in moved)
     assert adapted == (conditioning != "none")
+
+
+@pytest.mark.parametrize(("size", "given", "side"), [(32, None, 2), (84, None, 5), (84, 3, 3)])
+def test_the_squares_that_are_dropped_suit_the_images(size: int, given: int, side: int) -> None:
+    config = replace(TINY, extractor="wide-resnet12", size=size, drop_side=given)
+    drops = [m.size for m in build(config).modules() if isinstance(m, DropBlock)]
+    assert drops == [1, 1, side, side]
+
+
+@pytest.mark.parametrize(
+    ("extractor", "pooling", "features"),
+    [
+        ("resnet12", "published", 32),
+        ("resnet12", "flat", 32 * 4),
+        ("wide-resnet12", "published", 40 * 4),
+        ("wide-resnet12", "average", 40),
+    ],
+)
+def test_maps_become_features_as_asked(extractor: Any, pooling: Any, features: int) -> None:
+    config = replace(TINY, extractor=extractor, pooling=pooling, size=32)
+    assert build(config).features.extractor.feature_dim(1, 32) == features
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "owners"),
+    [
+        ("max_pools", 3, "resnet12"),
+        ("drop_side", 3, "wide-resnet12"),
+        ("pooling", "flat", "resnet12 and wide-resnet12"),
+    ],
+)
+def test_what_the_extractor_has_no_use_for_is_refused(name: str, value: Any, owners: str) -> None:
+    flag = name.replace("_", "-")
+    with pytest.raises(UsageError, match=f"--{flag} is of {owners}, --extractor is conv4"):
+        replace(TINY, **{name: value})
 
 
 @pytest.mark.parametrize("dataset", ENTRIES)

@@ -137,6 +137,7 @@ def wide_resnet12(
     channels: int = 3,
     width: int = 64,
     drop: float = 0.1,
+    drop_side: int = 5,
     pooling: Pooling = flattened,
     pixel_scale: float = 1.0,
     normalization: NormalizationFactory = BatchNorm,
@@ -144,8 +145,8 @@ def wide_resnet12(
     """images -> pooling of four blocks w, 2.5w, 5w and 10w wide: MetaOptNet's ResNet-12.
 
     It has leaky ReLUs, dropout after the first two blocks, and DropBlock, whose rate rises over
-    40,000 batches, after the others. `pooling` is `flattened` in MetaOptNet, `global_average` in
-    most that build on it.
+    40,000 batches, after the others. Its squares have sides of 5 on images of 84x84, of 2 on those
+    of 32x32. `pooling` is `flattened` in MetaOptNet, `global_average` in most that build on it.
     """
     return ResNet12(
         conditioning,
@@ -157,8 +158,8 @@ def wide_resnet12(
         drops=(
             DropBlock(drop, 1, ramp_steps=1),
             DropBlock(drop, 1, ramp_steps=1),
-            DropBlock(drop, 5),
-            DropBlock(drop, 5),
+            DropBlock(drop, drop_side),
+            DropBlock(drop, drop_side),
         ),
         pooling=pooling,
         normalization=normalization,

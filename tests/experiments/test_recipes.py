@@ -277,15 +277,22 @@ def result(row: str, seeds: list[int], accuracies: list[list[float]]) -> rows.Re
 def test_differences_are_paired_by_hand() -> None:
     """Two rows, two seeds in common, three episodes."""
     base = result("a", [0, 1], [[0.2, 0.4, 0.6], [0.4, 0.4, 0.4]])
-    other = result("b", [1, 2, 0], [[0.5, 0.7, 0.3], [0.0, 0.0, 0.0], [0.3, 0.5, 0.7]])
+    other = result("b", [1, 2, 0], [[0.6, 0.8, 0.4], [0.0, 0.0, 0.0], [0.2, 0.4, 0.6]])
     change = rows.difference(other, base)
     assert change is not None
     differences = np.array([0.1, 0.2, 0.0])
     assert change["to"] == "a"
     assert change["mean"] == pytest.approx(0.1)
     assert change["ci95"] == pytest.approx(1.96 * differences.std(ddof=1) / 3**0.5)
-    assert change["by_seed"] == {0: pytest.approx(0.1), 1: pytest.approx(0.1)}
+    assert change["by_seed"] == {0: pytest.approx(0.0), 1: pytest.approx(0.2)}
+    assert change["ci95_trainings"] == pytest.approx(12.706 * 0.1, rel=1e-4), "t of one degree"
     assert change["tested"] == [{"commit": "c1"}, {"commit": "c0"}]
+
+
+def test_one_training_says_nothing_of_how_trainings_vary() -> None:
+    change = rows.difference(result("a", [0], [[0.5, 1.0]]), result("b", [0], [[0.5, 0.5]]))
+    assert change is not None
+    assert change["ci95_trainings"] is None
 
 
 def test_no_seed_in_common_is_no_difference() -> None:
