@@ -71,7 +71,7 @@ class PerSiteGenerator(Generator):
     def multipliers(self) -> list[nn.Parameter]:
         return [net.multiplier for nets in self.nets.values() for net in nets.values()]
 
-    def strengths(self) -> dict[str, dict[str, float]]:
+    def multiplier_sizes(self) -> dict[str, dict[str, float]]:
         """site -> name -> |multiplier|: how strongly the task steers each parameter."""
         return {
             site: {name: abs(net.multiplier.item()) for name, net in nets.items()}

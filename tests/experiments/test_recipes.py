@@ -194,10 +194,10 @@ def test_multipliers_of_further_seeds_are_added(data: Path, tmp_path: Path) -> N
         )
         assert gamma_beta_depth.main(choices) == 0
     out = tmp_path / "quick/gamma_beta_depth/results"
-    content = json.loads((out / "strengths.json").read_text())
+    content = json.loads((out / "multipliers.json").read_text())
     assert [run["seed"] for run in content["runs"]] == [0, 2]
     other = content | {"config": {**content["config"], "steps": 5}}
-    (out / "strengths.json").write_text(json.dumps(other))
+    (out / "multipliers.json").write_text(json.dumps(other))
     assert gamma_beta_depth.main(choices) == 2, "multipliers of another training are not mixed in"
 
 

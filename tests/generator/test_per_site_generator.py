@@ -105,12 +105,12 @@ def test_params_are_float32_in_autocast() -> None:
     assert all(v.dtype == torch.float32 for p in params.values() for v in p.values())
 
 
-def test_strengths_are_the_sizes_of_the_multipliers() -> None:
+def test_the_sizes_of_the_multipliers() -> None:
     generator = PerSiteGenerator(5, IDENTITY)
     with torch.no_grad():
         for i, multiplier in enumerate(generator.multipliers()):
             multiplier.fill_((-1) ** i * i / 4)
-    assert generator.strengths() == {
+    assert generator.multiplier_sizes() == {
         "first": {"gamma": 0.0, "beta": 0.25},
         "second": {"gate": 0.5, "map": 0.75},
     }
