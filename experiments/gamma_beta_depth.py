@@ -127,7 +127,7 @@ def summary(runs: list[Sizes]) -> str:
         cells = [site]
         for name in TITLES:
             values = [run[site][name] for run in runs]
-            cells += [f"{np.mean(values):.4f}", ", ".join(f"{v:.4f}" for v in values)]
+            cells += [f"{np.mean(values):.2g}", ", ".join(f"{v:.2g}" for v in values)]
         rows.append(cells)
     return table(rows)
 

@@ -48,7 +48,8 @@ def signed_by_seed(change: dict[str, Any] | None) -> str:
     """A paired difference in points with its interval, and each seed's where there are several."""
     if change is None:
         return ""
-    text, seeds = signed(change, 1), [f"{100 * value:+.1f}" for value in change["by_seed"].values()]
+    text = signed(change["mean"], change["ci95"], 1)
+    seeds = [f"{100 * value:+.1f}" for value in change["by_seed"].values()]
     return f"{text} ({', '.join(seeds)})" if len(seeds) > 1 else text
 
 
@@ -98,7 +99,8 @@ def _trained_on(content: Mapping[str, Any]) -> str:
 def _change(change: dict[str, Any] | None) -> list[str]:
     if change is None:
         return ["", ""]
-    text = f"{signed(change, 2)} to {change['to']}, p = {change['p']:.4f}"
+    difference = signed(change["mean"], change["ci95"])
+    text = f"{difference} to {change['to']}, p = {change['p']:.4f}"
     seeds = ", ".join(f"{100 * value:+.2f}" for value in change["by_seed"].values())
     over = change["ci95_trainings"]
     return [text, seeds if over is None else f"± {100 * over:.2f} ({seeds})"]

@@ -41,7 +41,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import tyro
-from recipe import Options, Recipe, Row, Tasks, ended, run_rows
+from recipe import Options, Recipe, Row, Tasks, ended, run_rows, shortened
 
 import fewshot_film as ff
 from fewshot_film.config import Config
@@ -138,14 +138,16 @@ def ablation(
 
 def chosen_alpha(name: str, base: Config, choices: Choices) -> float:
     """The one of `alphas` that validates best, without co-training or conditioning."""
-    if len(choices.alphas) == 1 or choices.quick:
+    if len(choices.alphas) == 1:
         return choices.alphas[0]
-    trained = {value: replace(base, metric_scale_start=value) for value in choices.alphas}
-    candidates = {f"alpha-{value}": config for value, config in trained.items()}
+    values = {f"alpha-{value}": value for value in choices.alphas}
+    trained = (Row(n, replace(base, metric_scale_start=v), ()) for n, v in values.items())
+    recipe = Recipe(name, tuple(trained))
+    candidates = {r.name: r.config for r in (shortened(recipe) if choices.quick else recipe).rows}
     out = choices.runs_of(name) / "alphas"
-    best = choose_by_validation(candidates, out, **choices.place())
-    print(f"chosen on validation classes: {best.path.name}", flush=True)
-    return next(value for value in choices.alphas if best.path.name == f"alpha-{value}")
+    best = choose_by_validation(candidates, out, **choices.place()).path.name
+    print(f"chosen on validation classes: {best}", flush=True)
+    return values[best]
 
 
 def main(choices: Choices) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -76,9 +76,9 @@ def percent(accuracy: float, interval: float) -> str:
     return f"{100 * accuracy:.2f} ± {100 * interval:.2f}"
 
 
-def signed(change: Mapping[str, float], digits: int) -> str:
-    """A difference's mean and interval -> "+0.31 ± 0.12", in points."""
-    return f"{100 * change['mean']:+.{digits}f} ± {100 * change['ci95']:.{digits}f}"
+def signed(change: float, interval: float, digits: int = 2) -> str:
+    """0.0031, 0.0012 -> "+0.31 ± 0.12", in points."""
+    return f"{100 * change:+.{digits}f} ± {100 * interval:.{digits}f}"
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
@@ -111,7 +111,11 @@ def difference_table(reports: Sequence[Report]) -> str:
     rows = [["run", *(names[kind] for kind in kinds), "difference to the first", "p"]]
     for row in comparison(reports)["rows"]:
         change = row.get("difference")
-        cells = ["", ""] if change is None else [signed(change, 2), f"{change['p']:.4f}"]
+        cells = (
+            ["", ""]
+            if change is None
+            else [signed(change["mean"], change["ci95"]), f"{change['p']:.4f}"]
+        )
         mean = percent(row["accuracy"], row["ci95"])
         means = [mean if row["transductive"] == kind else "" for kind in kinds]
         rows.append([row["run"], *means, *cells])

@@ -64,10 +64,12 @@ def gradient(learner: Learner) -> Tensor:
 
 @pytest.mark.slow
 def test_the_accuracy_does_not_move(tmp_path: Path) -> None:
-    """Paired on 300 episodes a seed; two short trainings that differ in rounding alone end a few
-    points apart, one way or the other."""
+    """Paired on 300 episodes a seed. Two short trainings that differ in rounding alone end some
+    points apart, one way or the other (a deviation of 2, over six pairs): bfloat16 may not lose
+    more than three on average."""
     low, high = replace(CONFIG, precision="bfloat16"), CONFIG
-    differences = [difference(high, low, seed, tmp_path) for seed in range(2)]
+    differences = [difference(high, low, seed, tmp_path) for seed in range(3)]
+    assert sum(d.mean for d in differences) / 3 > -0.03, differences
     assert all(abs(d.mean) < 0.1 for d in differences), differences
 
 

@@ -24,11 +24,13 @@ import glyph_domain_shift  # noqa: E402
 import omniglot_protonet  # noqa: E402
 import recipe  # noqa: E402
 import rows  # noqa: E402
+import tadam_ablation  # noqa: E402
 from recipe import Options, Recipe  # noqa: E402
 from tadam_ablation import DECAYS, NARROW, PUBLISHED, Choices, ablation  # noqa: E402
 
 from fewshot_film.data.domain_folders import OFFICE_CALTECH10, PACS  # noqa: E402
 from fewshot_film.errors import UsageError  # noqa: E402
+from fewshot_film.run import Run  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
@@ -316,6 +318,47 @@ def test_every_row_of_the_ablation_adds_a_part_to_the_one_it_is_compared_with() 
         ("alpha-tc", "alpha"): ["conditioning", *DECAYS],
         ("alpha-at-tc", "alpha-at"): ["conditioning", *DECAYS],
     }
+
+
+def test_the_published_rows() -> None:
+    """As in the paper: rows with co-training have half the steps, conditioning its own decay."""
+    made = tadam_ablation.chosen_recipe(Choices(published=True))
+    assert made.name == "tadam_ablation_published"
+    steps = {row.name: row.config.steps for row in made.rows}
+    assert steps == dict.fromkeys(("plain", "alpha", "alpha-tc"), 20_000) | dict.fromkeys(
+        ("alpha-at", "alpha-at-tc"), 10_000
+    )
+    for row in made.rows:
+        assert row.config == replace(
+            PUBLISHED,
+            steps=row.config.steps,
+            metric_scale_start=1.0 if row.name == "plain" else 7.5,
+            auxiliary="addition" if "at" in row.name.split("-") else "none",
+            conditioning="film" if "tc" in row.name else "none",
+        )
+    assert (PUBLISHED.optimizer, PUBLISHED.schedule, PUBLISHED.width) == ("sgd", "drops", 64)
+    assert (PUBLISHED.generator_decay, PUBLISHED.multiplier_decay) == (None, 0.01)
+
+
+def test_alpha_is_chosen_on_validation_classes(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The published rows as a person would start them, with two scales to choose from."""
+    choices = Choices(
+        device="cpu",
+        data_root=data,
+        runs=tmp_path,
+        quick=True,
+        rows=("alpha",),
+        published=True,
+        alphas=(1.0, 20.0),
+    )
+    assert tadam_ablation.main(choices) == 0
+    folder = tmp_path / "quick/tadam_ablation_published"
+    validated = {v: Run(folder / f"alphas/alpha-{v}").validation_accuracy() for v in (1.0, 20.0)}
+    chosen = max(validated, key=lambda value: validated[value])
+    assert f"chosen on validation classes: alpha-{chosen}\n" in capsys.readouterr().out
+    assert Run(folder / "alpha-0").config().metric_scale_start == chosen
 
 
 def test_a_kill_between_the_two_files_of_a_row_loses_nothing(options: Options) -> None:
