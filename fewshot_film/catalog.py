@@ -27,6 +27,7 @@ from fewshot_film.tasks import (
     Mixture,
     Rendered,
     SameDomainSampler,
+    UniformQuerySampler,
     WhichAttributeSampler,
 )
 
@@ -52,6 +53,16 @@ class Entry:
     def evaluating(self, split: str) -> SamplerFactory:
         """What draws the tasks of `split` in an evaluation."""
         return self.evaluation.get(split, EpisodeSampler)
+
+
+def uniform_queries(factory: SamplerFactory, entry: Entry) -> SamplerFactory:
+    """Plain tasks, with queries drawn uniformly over the images of their classes."""
+    if factory is not EpisodeSampler:
+        raise UsageError(
+            f"--query-draw uniform is for plain tasks, {entry.source.name} draws {entry.tasks}; "
+            "leave it out"
+        )
+    return UniformQuerySampler
 
 
 def large_classes(data: ImageSet, way: int, shot: int, query: int) -> Sampler:

@@ -7,13 +7,13 @@ from typing import final
 
 import torch
 
+from fewshot_film.catalog import uniform_queries
 from fewshot_film.config import Config, find_entry
 from fewshot_film.data.image_set import ImageSet
-from fewshot_film.episodes import Episode, EpisodeSampler, Sampler
-from fewshot_film.errors import UsageError
+from fewshot_film.episodes import Episode, Sampler
 from fewshot_film.schedule import auxiliary_share
 from fewshot_film.seeding import TRAINING, generator
-from fewshot_film.tasks import Augmented, ClassBatches, SupervisedBatches, UniformQuerySampler
+from fewshot_film.tasks import Augmented, ClassBatches, SupervisedBatches
 from fewshot_film.tasks.augmented import Transform, transformed
 from fewshot_film.transforms import flip_and_crop, flip_and_crop_diagonal
 
@@ -53,12 +53,6 @@ def task_sampler(config: Config, data: ImageSet) -> Sampler:
     if config.objective == "classify":
         return SupervisedBatches(data, config.batch_images)
     entry = find_entry(config)
-    shape = (config.way, config.shot, config.query)
-    if config.query_draw == "balanced":
-        return entry.training(data, *shape)
-    if entry.training is not EpisodeSampler:
-        raise UsageError(
-            f"--query-draw uniform is for plain tasks, {config.dataset} draws {entry.tasks}; "
-            "leave it out"
-        )
-    return UniformQuerySampler(data, *shape)
+    uniform = config.query_draw == "uniform"
+    factory = uniform_queries(entry.training, entry) if uniform else entry.training
+    return factory(data, config.way, config.shot, config.query)

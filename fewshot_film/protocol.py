@@ -30,13 +30,14 @@ class Protocol:
     trained_shot: int | None = None
     known_classes: int = 0
     domains: str = ""
+    query_draw: str = "balanced"
 
     def __str__(self) -> str:
         """The protocol as a line to print beside every figure."""
         side = self.image_size
         return (
             f"{self.dataset} {self.split}{self._in_domains()}: "
-            f"{self.way}-way {self.shot}-shot{self._other_shot()}, {self.query} queries a class, "
+            f"{self.way}-way {self.shot}-shot{self._other_shot()}, {self._queries()}, "
             f"{self.episodes} episodes, seed {self.seed}, "
             f"{side}x{side}x{self.channels} images, "
             f"{'transductive' if self.transductive else 'inductive'}{self._known_classes()}"
@@ -44,6 +45,11 @@ class Protocol:
 
     def _in_domains(self) -> str:
         return f" ({self.domains.replace(',', ', ')})" if self.domains else ""
+
+    def _queries(self) -> str:
+        if self.query_draw == "balanced":
+            return f"{self.query} queries a class"
+        return f"{self.way * self.query} queries drawn uniformly"
 
     def _other_shot(self) -> str:
         if self.trained_shot in (None, self.shot):

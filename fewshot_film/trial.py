@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import torch
 
-from fewshot_film.catalog import folder_entry
+from fewshot_film.catalog import folder_entry, uniform_queries
 from fewshot_film.classifier import Classifier
 from fewshot_film.config import Config, find_entry
 from fewshot_film.data.image_set import ImageSet
@@ -46,6 +47,9 @@ class Question:
     """Support images a class."""
     query: int | None = None
     """Query images a class."""
+    query_draw: Literal["balanced", "uniform"] = "balanced"
+    """As many queries of every class, or as many in all, drawn uniformly over the images of the
+    task's classes (as TADAM tests)."""
     episodes: int = 1000
     """Tasks to draw."""
     seed: int = 0
@@ -117,13 +121,15 @@ def trial(
     if question.split == "test":
         check_unseen(run, asked.data or asked.dataset, images.names, domains)
     classifier = load_as(name, device, lambda: unlabeled_images(asked, domains, place))
+    sampler = test_sampler(asked, question.split, images, question.query_draw)
     protocol = replace(
         protocol_of(asked, question.split, domains),
+        query_draw=question.query_draw,
         trained_shot=config.shot if config.objective == "episodes" else None,
         known_classes=len(known_classes(run, images.names)),
         transductive=is_transductive(classifier) or _holds_queries(name, asked, question.split),
     )
-    return Trial(run, config, classifier, test_sampler(asked, question.split, images), protocol)
+    return Trial(run, config, classifier, sampler, protocol)
 
 
 def unlabeled_images(config: Config, domains: Sequence[str], root: Path) -> ImageSet:
@@ -162,10 +168,12 @@ def test_images(
     return images
 
 
-def test_sampler(config: Config, split: str, images: ImageSet) -> Sampler:
+def test_sampler(config: Config, split: str, images: ImageSet, query_draw: str) -> Sampler:
     """What draws the tasks of `split` from its images, in the channels the run takes."""
     entry = find_entry(config)
-    sampler = entry.evaluating(split)(images, config.test_way, config.shot, config.query)
+    plain = entry.evaluating(split)
+    factory = uniform_queries(plain, entry) if query_draw == "uniform" else plain
+    sampler = factory(images, config.test_way, config.shot, config.query)
     if images.channels == config.channels:
         return sampler
     return Augmented(sampler, lambda drawn, _rng: with_channels(drawn, config.channels))

@@ -10,6 +10,11 @@ def test_the_protocol_as_a_line() -> None:
     assert str(PROTOCOL) == line
 
 
+def test_the_protocol_says_how_queries_were_drawn() -> None:
+    uniform = str(replace(PROTOCOL, query_draw="uniform"))
+    assert "5-way 1-shot, 15 queries drawn uniformly, 6 episodes" in uniform
+
+
 def test_the_protocol_names_domains() -> None:
     seen = replace(PROTOCOL, domains="a,b", known_classes=10)
     assert str(seen).startswith("d test (a, b): 5-way")
@@ -21,6 +26,6 @@ def test_the_protocol_names_domains() -> None:
 
 def test_a_protocol_of_an_earlier_version_is_read() -> None:
     values = asdict(PROTOCOL)
-    for name in ("domains", "transductive", "trained_shot", "known_classes"):
+    for name in ("domains", "transductive", "trained_shot", "known_classes", "query_draw"):
         del values[name]
     assert Protocol(**values) == PROTOCOL

@@ -21,7 +21,9 @@ from fewshot_film.trial import test_sampler as sampler_of
 
 
 def make_sampler(config: Config, split: str, root: Path, convert_channels: bool) -> Sampler:
-    return sampler_of(config, split, load_images(config, split, root, convert_channels, ()))
+    return sampler_of(
+        config, split, load_images(config, split, root, convert_channels, ()), "balanced"
+    )
 
 
 def test_what_is_left_out_is_as_the_run_was_tested(trained: Path) -> None:
@@ -29,6 +31,21 @@ def test_what_is_left_out_is_as_the_run_was_tested(trained: Path) -> None:
     config = Run(trained).config()
     assert (protocol.way, protocol.shot) == (config.test_way, config.shot)
     assert (protocol.dataset, protocol.split, protocol.seed) == ("glyphs", "test", 0)
+
+
+def test_queries_drawn_uniformly(trained: Path, tmp_path: Path) -> None:
+    """As many in all, of any class, and said so beside the figure."""
+    folder = picture_folder(tmp_path / "pictures", classes=7, mode="L")
+    asked: dict[str, Any] = {"data": str(folder), "split": "all", "way": 5, "query": 3}
+    asked_of = Question(**asked, query_draw="uniform", episodes=5)
+    report = evaluate_run(trained, asked_of)
+    assert "15 queries drawn uniformly, 5 episodes" in str(report.protocol)
+    drawn = trial.trial(trained, asked_of).sampler.sample(5, generator(0, TEST))
+    counts = torch.stack([(drawn.query.labels == c).sum(1) for c in range(5)])
+    assert (counts.sum(0) == 15).all()
+    assert (counts != 3).any()
+    with pytest.raises(UsageError, match="--query-draw uniform is for plain tasks, glyphs draws"):
+        evaluate_run(trained, Question(query_draw="uniform", episodes=5))
 
 
 def test_what_is_asked_for_is_done(trained: Path) -> None:
