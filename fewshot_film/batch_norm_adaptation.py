@@ -105,11 +105,16 @@ def online(
     return _of_all(network, merged)
 
 
-def layer_by_layer(network: nn.Module, batches: Sequence[Tensor]) -> DomainStatistics:
+def layer_by_layer(network: nn.Module, batches: Batches) -> DomainStatistics:
     """Exact: each layer's moments over all batches under the adapted layers below it.
 
     It passes over the batches as often as there are batch norms, in the order of their use.
     """
+    if not isinstance(batches, Sequence):  # a loader may shuffle, a stream ends
+        raise UsageError(
+            f"layer_by_layer passes over the same batches again and again, and was given a "
+            f"{type(batches).__name__}; pass a list of them, such as list(batches)"
+        )
     made, done = copy.deepcopy(network), dict[str, Moments]()
     for name in _order_of_use(made, batches[:1]):
         merged: dict[str, Moments] = {}

@@ -38,7 +38,7 @@ class Protocol:
         return (
             f"{self.dataset} {self.split}{self._in_domains()}: "
             f"{self.way}-way {self.shot}-shot{self._other_shot()}, {self._queries()}, "
-            f"{self.episodes} episodes, seed {self.seed}, "
+            f"{self.episodes} episode{'s' * (self.episodes != 1)}, seed {self.seed}, "
             f"{side}x{side}x{self.channels} images, "
             f"{'transductive' if self.transductive else 'inductive'}{self._known_classes()}"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -41,9 +42,15 @@ class Run:
             return from_json(self.config_file.read_text(), str(self.config_file))
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(
-                f"{self.path} is not a run folder (no readable config.json); "
-                "make one with: fewshot-film train --out " + str(self.path)
+                f"{self.path} is not a run folder (no readable config.json){self._nearest()}; "
+                f"make one with: fewshot-film train --out {self.path}"
             ) from error
+
+    def _nearest(self) -> str:
+        """A question after the run beside it that is spelled alike, if there is one."""
+        beside = (file.parent.name for file in self.path.parent.glob("*/config.json"))
+        near = difflib.get_close_matches(self.path.name, beside, n=1)
+        return f"; did you mean {self.path.with_name(near[0])}?" if near else ""
 
     def create(self, config: Config) -> None:
         """Start the run with its config."""

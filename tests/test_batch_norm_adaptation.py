@@ -117,6 +117,12 @@ def test_it_adapts_every_norm_of_an_extractor() -> None:
 # --- moments
 
 
+def test_layer_by_layer_asks_for_batches_that_stay() -> None:
+    stream = (batch for batch in [torch.zeros(2, 1, 8, 8)])
+    with pytest.raises(UsageError, match="given a generator; pass a list of them"):
+        layer_by_layer(nn.BatchNorm2d(1), stream)
+
+
 def test_merging_is_pooling() -> None:
     """Against one look at all in float64; parts of any size, in any order."""
     h = torch.randn(90, 4, 3, 3) * torch.arange(1, 5).view(4, 1, 1) + 7

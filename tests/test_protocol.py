@@ -8,6 +8,7 @@ PROTOCOL = Protocol("d", "test", 5, 1, 3, 6, 0, 28, 1)
 def test_the_protocol_as_a_line() -> None:
     line = "d test: 5-way 1-shot, 3 queries a class, 6 episodes, seed 0, 28x28x1 images, inductive"
     assert str(PROTOCOL) == line
+    assert "3 queries a class, 1 episode, seed" in str(replace(PROTOCOL, episodes=1))
 
 
 def test_the_protocol_says_how_queries_were_drawn() -> None:

@@ -93,6 +93,15 @@ def test_not_a_run(tmp_path: Path) -> None:
         load(tmp_path)
 
 
+def test_a_run_that_is_mistyped(trained: Path) -> None:
+    typed = trained.with_name(f"{trained.name}x")
+    with pytest.raises(UsageError, match=f"did you mean {trained}?"):
+        Run(typed).config()
+    with pytest.raises(UsageError) as found:
+        Run(trained.with_name("qqqq")).config()
+    assert "did you mean" not in str(found.value)
+
+
 def test_whether_a_run_is_finished(
     tmp_path: Path, trained: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
