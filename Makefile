@@ -28,7 +28,7 @@ results: $(STAMP)
 	$(BIN)/python experiments/quickstart.py --seeds 0 1 2 --device cpu --results results/quickstart
 	$(BIN)/python experiments/omniglot_protonet.py
 	$(BIN)/python experiments/cifar_fs_protonet.py --seeds 0 1 2
-	$(BIN)/python experiments/fc100_protonet.py
+	$(BIN)/python experiments/fc100_protonet.py --seeds 0 1 2
 	$(BIN)/python experiments/tadam_ablation.py --seeds 0 1 2
 	$(BIN)/python experiments/gamma_beta_depth.py --seeds 0 1 2
 	$(BIN)/python experiments/glyph_domain_shift.py --seeds 0 1 2
