@@ -36,6 +36,7 @@ def test_json() -> None:
         "trained_shot": None,
         "known_classes": 0,
         "domains": "",
+        "query_draw": "balanced",
     }
     assert content["group"] == ["a", "a", "c", "c", "c", "a"]
     assert content["groups"].keys() == {"a", "c"}
