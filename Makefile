@@ -29,6 +29,7 @@ results: $(STAMP)
 	$(BIN)/python experiments/omniglot_protonet.py
 	$(BIN)/python experiments/cifar_fs_protonet.py --seeds 0 1 2
 	$(BIN)/python experiments/fc100_protonet.py --seeds 0 1 2
+	$(BIN)/python experiments/tadam_readings.py
 	$(BIN)/python experiments/tadam_ablation.py --seeds 0 1 2
 	$(BIN)/python experiments/gamma_beta_depth.py --seeds 0 1 2
 	$(BIN)/python experiments/glyph_domain_shift.py --seeds 0 1 2

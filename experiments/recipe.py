@@ -32,7 +32,10 @@ RESULTS = Path(__file__).resolve().parent.parent / "results"
 
 @dataclass(frozen=True)
 class Tasks:
-    """The episodes that a row is put to; by default of the data set and domains of its config."""
+    """The episodes that a row is put to; by default of the data set and domains of its config.
+
+    Those of split "val" are for choosing, and tell nothing of classes that no choice has seen.
+    """
 
     way: int = 5
     shot: int = 1
@@ -40,6 +43,7 @@ class Tasks:
     episodes: int = 1000
     domains: str = ""
     dataset: str = ""
+    split: str = "test"
 
     def __str__(self) -> str:
         return f"{self.way}w{self.shot}s"

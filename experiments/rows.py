@@ -128,7 +128,8 @@ def check_same(
     if result is None:
         return
     file = folder / f"{row}-{test}.json"
-    protocol = {"dataset": config.dataset, "domains": ",".join(domains_of(config, "test")), **asked}
+    domains = domains_of(config, asked["split"])
+    protocol = {"dataset": config.dataset, "domains": ",".join(domains), **asked}
     stored = result.content
     old = stored_config(file, stored, config.seed) | {"variant": stored["variant"]}
     old |= {f"test {name}": stored["protocol"][name] for name in protocol}

@@ -122,7 +122,8 @@ def figure(results: Sequence[Result]) -> bytes:
     curves.legend(frameon=False, fontsize=8)
     tests.set_yticks(range(len(results)), [", ".join(result.name) for result in results])
     tests.invert_yaxis()
-    tests.set(xlabel="accuracy on test classes (%): mean, 95% interval, and each seed")
+    split = results[0].content["protocol"]["split"]
+    tests.set(xlabel=f"accuracy on {split} episodes (%): mean, 95% interval, and each seed")
     tests.grid(axis="x", alpha=0.3)
     return png(drawn)
 

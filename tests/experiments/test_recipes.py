@@ -25,8 +25,9 @@ import omniglot_protonet  # noqa: E402
 import recipe  # noqa: E402
 import rows  # noqa: E402
 import tadam_ablation  # noqa: E402
+import tadam_readings  # noqa: E402
 from recipe import Options, Recipe  # noqa: E402
-from tadam_ablation import DECAYS, NARROW, PUBLISHED, Choices, ablation  # noqa: E402
+from tadam_ablation import DECAYS, PUBLISHED, Choices, ablation, narrow  # noqa: E402
 
 from fewshot_film.data.domain_folders import OFFICE_CALTECH10, PACS  # noqa: E402
 from fewshot_film.errors import UsageError  # noqa: E402
@@ -38,7 +39,8 @@ RECIPES = {
     "omniglot_protonet": omniglot_protonet.RECIPE,
     "cifar_fs_protonet": cifar_fs_protonet.RECIPE,
     "fc100_protonet": fc100_protonet.RECIPE,
-    "tadam_ablation": ablation("tadam_ablation", NARROW, NARROW.steps, **DECAYS),
+    "tadam_ablation": narrow(),
+    "tadam_readings": tadam_readings.RECIPE,
     "tadam_ablation_published": ablation("tadam_ablation_published", PUBLISHED, 10_000),
 }
 DOMAIN_RECIPES = {
@@ -317,6 +319,9 @@ def test_every_row_of_the_ablation_adds_a_part_to_the_one_it_is_compared_with() 
         ("alpha-at", "alpha"): ["auxiliary"],
         ("alpha-tc", "alpha"): ["conditioning", *DECAYS],
         ("alpha-at-tc", "alpha-at"): ["conditioning", *DECAYS],
+        ("plain-bfloat16", "plain"): ["precision"],
+        ("alpha-bfloat16", "alpha"): ["precision"],
+        ("alpha-at-bfloat16", "alpha-at"): ["precision"],
     }
 
 
@@ -394,7 +399,7 @@ def test_figures_of_two_protocols_are_not_mixed(options: Options) -> None:
     made, out = RECIPES["cifar_fs_protonet"], results(options, "cifar_fs_protonet")
     assert recipe.run_recipe(made, options) == 0
     row = recipe.shortened(made).rows[0]
-    asked = {"way": 2, "shot": 1, "query": 4, "episodes": 3}
+    asked = replace(row.tests[0], query=4).asked()
     with pytest.raises(UsageError, match="is of test query = 1, this recipe has test query = 4"):
         rows.check_same(out, row.name, "2w1s", row.config, asked)
 
