@@ -26,13 +26,13 @@ from tqdm import trange
 import fewshot_film as ff
 from fewshot_film.checkpoint import Learner
 from fewshot_film.config import Config
-from fewshot_film.curriculum import Curriculum
 from fewshot_film.device import choose_device
 from fewshot_film.files import write_atomic
 from fewshot_film.memory import keep_freed_memory
 from fewshot_film.provenance import environment
 from fewshot_film.tables import table
 from fewshot_film.training import load_splits, step
+from fewshot_film.training_episodes import TrainingEpisodes
 
 RESULTS = Path(__file__).resolve().parent.parent / "results" / "benchmarks"
 
@@ -57,15 +57,15 @@ def main(options: Options) -> None:
     cases = configs()
     steps: dict[str, Step] = {}
     for name, config in cases.items():
-        curriculum = Curriculum(config, load_splits(config, Path(), device)["train"])
-        episode = curriculum.episode(0).to(device)
+        drawn = TrainingEpisodes(config, load_splits(config, Path(), device)["train"])
+        episode = drawn.at(0).to(device)
         learner = Learner(config, device)
         steps[name] = partial(step, learner, episode, config)
         images = torch.cat([episode.support.images, episode.query.images], dim=1)
         if "second pass" in name:
             images = torch.cat([images, episode.support.images], dim=1)
         steps[f"bare, as {name}"] = bare_step(config, images)
-        steps[f"sampling, as {name}"] = partial(curriculum.episode, 0)
+        steps[f"sampling, as {name}"] = partial(drawn.at, 0)
     seconds = interleaved(steps, options.repeats, device)
     rows = [row(name, cases[name], seconds) for name in cases]
     content = {"rows": rows, "repeats": options.repeats, "environment": environment(device)}

@@ -12,7 +12,6 @@ from tqdm import tqdm
 
 from fewshot_film.checkpoint import Learner
 from fewshot_film.config import Config, find_entry
-from fewshot_film.curriculum import Curriculum
 from fewshot_film.data.image_set import ImageSet
 from fewshot_film.data.root import data_root
 from fewshot_film.data.source import SPLITS
@@ -29,6 +28,7 @@ from fewshot_film.provenance import environment
 from fewshot_film.run import Run
 from fewshot_film.schedule import learning_rate
 from fewshot_film.seeding import VALIDATION, seeded_noise
+from fewshot_film.training_episodes import TrainingEpisodes
 
 LEARNED_FROM = ("train", "val")
 """The splits whose classes a training sees: to learn from, and to choose by."""
@@ -62,7 +62,7 @@ def fit(
     if resume and run.is_finished(config):
         return run
     sets = load_splits(config, data_root(root), place)
-    curriculum, samplers = Curriculum(config, sets["train"]), evaluation_samplers(config, sets)
+    episodes, samplers = TrainingEpisodes(config, sets["train"]), evaluation_samplers(config, sets)
     learner = Learner(config, place)
     with run.locked():
         _open(run, config, resume)
@@ -76,7 +76,7 @@ def fit(
                 {s: sets[s].names for s in LEARNED_FROM},
                 domains_of(config, "train"),
             )
-        _loop(run, config, learner, curriculum, samplers["val"], place, progress)
+        _loop(run, config, learner, episodes, samplers["val"], place, progress)
     return run
 
 
@@ -122,7 +122,7 @@ def _loop(
     run: Run,
     config: Config,
     learner: Learner,
-    curriculum: Curriculum,
+    episodes: TrainingEpisodes,
     validation: Sampler,
     device: torch.device,
     progress: bool,
@@ -139,7 +139,7 @@ def _loop(
         ) as bar,
     ):
         while learner.step < config.steps:
-            episode = curriculum.episode(learner.step).to(device)
+            episode = episodes.at(learner.step).to(device)
             outcome = step(learner, episode, config)
             stop = interrupt.is_set()
             log.add(learner, outcome, bar, now=stop)

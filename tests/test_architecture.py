@@ -52,7 +52,7 @@ ORDER = (
     "evaluation",
     "transductivity",
     "schedule",
-    "curriculum",
+    "training_episodes",
     "log",
     "training",
     "selection",

@@ -22,13 +22,13 @@ from fewshot_film.build import (
 from fewshot_film.catalog import ENTRIES
 from fewshot_film.checkpoint import Learner
 from fewshot_film.config import Config, default_config, from_json, to_json
-from fewshot_film.curriculum import AUGMENTATIONS
 from fewshot_film.errors import UsageError
 from fewshot_film.extractor import DropBlock
 from fewshot_film.objective import AttributeLoss, QueryLoss
 from fewshot_film.schedule import SCHEDULES
 from fewshot_film.supervised import SupervisedClassifier
 from fewshot_film.training import step
+from fewshot_film.training_episodes import AUGMENTATIONS
 
 TINY = Config(dataset="omniglot", size=making.SIZE, width=4, way=3, tasks=3, steps=10)
 

@@ -9,12 +9,12 @@ from making import seeded
 
 from fewshot_film.checkpoint import Learner
 from fewshot_film.config import Config
-from fewshot_film.curriculum import AUGMENTATIONS, Curriculum
 from fewshot_film.data.image_set import ImageSet
 from fewshot_film.episodes import Sampler
 from fewshot_film.errors import UsageError
 from fewshot_film.tasks import SupervisedBatches
 from fewshot_film.training import step
+from fewshot_film.training_episodes import AUGMENTATIONS, TrainingEpisodes
 
 COUNTS = [4, 9, 5, 30, 4, 7]
 DATA = making.image_set(COUNTS)
@@ -95,21 +95,21 @@ def shades(each: int = 12) -> ImageSet:
 def test_what_a_step_of_plain_training_sees(augmentation: str) -> None:
     """Batches, augmented or not; there is no support set to augment."""
     config = replace(CONFIG, batch_images=16, tasks=2, augmentation=augmentation)  # type: ignore[arg-type]
-    curriculum = Curriculum(config, shades())
-    episode, again = curriculum.episode(3), curriculum.episode(3)
+    drawn = TrainingEpisodes(config, shades())
+    episode, again = drawn.at(3), drawn.at(3)
     assert episode.support.images.shape == (2, 0, 1, making.SIZE, making.SIZE)
     assert episode.query.images.shape == (2, 16, 1, making.SIZE, making.SIZE)
     assert episode.way == 10
     assert torch.equal(episode.query.images, again.query.images)
-    assert not torch.equal(curriculum.episode(4).query.images, episode.query.images)
+    assert not torch.equal(drawn.at(4).query.images, episode.query.images)
 
 
 def test_plain_training_learns() -> None:
     config = replace(
         CONFIG, channels=1, size=making.SIZE, width=8, batch_images=32, tasks=2, steps=40
     )
-    learner, curriculum = Learner(config, torch.device("cpu")), Curriculum(config, shades())
-    outcomes = [step(learner, curriculum.episode(i), config) for i in range(40)]
+    learner, drawn = Learner(config, torch.device("cpu")), TrainingEpisodes(config, shades())
+    outcomes = [step(learner, drawn.at(i), config) for i in range(40)]
     losses = [float(outcome.loss.detach()) for outcome in outcomes]
     assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
     assert sum(float(outcome.accuracy) for outcome in outcomes[-5:]) / 5 > 0.3

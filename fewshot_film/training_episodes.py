@@ -1,4 +1,4 @@
-"""Curriculum: what every training step sees, as a function of its number."""
+"""What every training step sees, as a function of its number."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ AUGMENTATIONS: dict[str, Transform] = {
 
 
 @final
-class Curriculum:
+class TrainingEpisodes:
     """step -> the tasks of a training step and, in co-training, at times a batch of all classes."""
 
     def __init__(self, config: Config, data: ImageSet) -> None:
@@ -34,7 +34,7 @@ class Curriculum:
         self.sampler = Augmented(sampler, self.transform) if self.transform else sampler
         self.batches = ClassBatches(data, config.auxiliary_batch)
 
-    def episode(self, step: int) -> Episode:
+    def at(self, step: int) -> Episode:
         """What step number `step` sees, on the data's device."""
         rng = generator(self.config.seed, TRAINING, step)
         episode = self.sampler.sample(self.config.tasks, rng)
