@@ -30,9 +30,12 @@ from torch import Tensor
 from fewshot_film.adaptation import LearnedAdapter
 from fewshot_film.conditioning import TaskParams
 from fewshot_film.config import Config
+from fewshot_film.device import choose_device
 from fewshot_film.files import write_atomic
 from fewshot_film.generator import PerSiteGenerator
 from fewshot_film.modes import evaluating
+from fewshot_film.protocol import Protocol
+from fewshot_film.provenance import environment
 from fewshot_film.run import Run
 from fewshot_film.seeding import VALIDATION, generator
 from fewshot_film.tables import table
@@ -70,10 +73,11 @@ def measure(choices: Choices) -> Path:
         found[seed] = about(run, choices)
     out.mkdir(parents=True, exist_ok=True)
     runs = [found[seed] for seed in sorted(found)]
-    sizes = [run["sizes"] for run in runs]
+    sizes = [measured["sizes"] for measured in runs]
     content = {"config": asdict(config), "runs": runs}
     write_atomic(out / "multipliers.json", (json.dumps(content, indent=1) + "\n").encode())
-    write_atomic(out / "table.md", (summary(sizes) + "\n").encode())
+    protocol = Protocol(**runs[0]["protocol"])
+    write_atomic(out / "table.md", f"{summary(sizes)}\n\n- {protocol}\n".encode())
     write_atomic(out / "figure.png", figure(sizes))
     return out
 
@@ -94,14 +98,20 @@ def about(run: Run, choices: Choices) -> dict[str, Any]:
     adapter = asked.classifier.features.adapter
     assert isinstance(adapter, LearnedAdapter)
     assert isinstance(adapter.generator, PerSiteGenerator)
+    adapter.generator.double()  # float32 next to gamma = 1 has steps of 1e-7
     tasks = task_params(asked)
     sizes = {
         site: {f"{name}0": size for name, size in multipliers.items()}
         | {name: spread([params[site][name] for params in tasks]) for name in multipliers}
         for site, multipliers in adapter.generator.multiplier_sizes().items()
     }
-    trained = run.environments()
-    return {"seed": run.config().seed, "tasks": len(tasks), "sizes": sizes, "trained": trained}
+    return {
+        "seed": run.config().seed,
+        "sizes": sizes,
+        "protocol": asdict(asked.protocol),
+        "trained": run.environments(),
+        "measured": environment(choose_device(choices.device)),
+    }
 
 
 def task_params(asked: Trial) -> list[TaskParams]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rows import Result
 
 from fewshot_film.protocol import Protocol
+from fewshot_film.provenance import NO_BFLOAT16
 from fewshot_film.tables import percent, signed, table
 
 if TYPE_CHECKING:
@@ -27,14 +28,26 @@ Differences = Mapping[tuple[str, str], dict[str, Any]]
 
 def summary(results: Sequence[Result], differences: Differences) -> str:
     """Results -> a Markdown table, and the protocol of every test."""
-    head = ["row", "test", "accuracy (%)", "by seed (%)", "trained on", "validation (%)"]
+    head = ["row", "test", "accuracy (%)", "by seed (%)", "trained on", "validated on (%)"]
     rows = [[*head, "minutes a seed", "paired difference", "over trainings"]]
     for result in results:
         rows.append([*_cells(result), *_change(differences.get(result.name))])
     text = table(rows if differences else [row[:-2] for row in rows])
     if differences:
         text += f"\n\n{NOTE}"
-    return f"{text}\n\n{protocols(results)}"
+    return "\n\n".join([text, *_in_float32(results), protocols(results)])
+
+
+def _in_float32(results: Sequence[Result]) -> list[str]:
+    """What would have been trained in bfloat16, on another device; a sentence, or nothing."""
+    found = {}
+    for content in (result.content for result in results):
+        seeds = [str(s["seed"]) for s in content["seeds"] if not _had_bfloat16(s["trained"])]
+        if seeds and content["config"]["precision"] == "bfloat16":
+            found[content["row"]] = f"{content['row']} (of seed {', '.join(seeds)})"
+    if not found:
+        return []
+    return [f"Trained in float32, on a device without bfloat16: {'; '.join(found.values())}."]
 
 
 def protocols(results: Sequence[Result]) -> str:
@@ -85,7 +98,7 @@ def _cells(result: Result) -> list[str]:
         percent(content["accuracy"], content["ci95"]),
         ", ".join(f"{100 * s['accuracy']:.2f}" for s in seeds),
         _trained_on(content),
-        ", ".join(f"{100 * s['validation_accuracy']:.1f}" for s in seeds),
+        _validated_on(content),
         ", ".join(f"{s['training_seconds'] / 60:.1f}" for s in seeds),
     ]
 
@@ -94,6 +107,16 @@ def _trained_on(content: Mapping[str, Any]) -> str:
     if (shot := content["protocol"]["trained_shot"]) is None:
         return "all classes"
     return f"{content['config']['way']}-way {shot}-shot"
+
+
+def _had_bfloat16(trained: Sequence[Mapping[str, str]]) -> bool:
+    return all(NO_BFLOAT16 not in sitting["device"] for sitting in trained)
+
+
+def _validated_on(content: Mapping[str, Any]) -> str:
+    config = content["config"]
+    seeds = ", ".join(f"{100 * s['validation_accuracy']:.1f}" for s in content["seeds"])
+    return f"{config['test_way']}-way {config['shot']}-shot: {seeds}"
 
 
 def _change(change: dict[str, Any] | None) -> list[str]:
@@ -113,27 +136,30 @@ def figure(results: Sequence[Result]) -> bytes:
     drawn = Figure(figsize=(11.0, 1.6 + 0.45 * max(6, len(results))), layout="constrained", dpi=110)
     curves, tests = drawn.subplots(1, 2)
     trainings = {result.content["row"]: result for result in reversed(results)}
-    colours = {row: f"C{i % 10}" for i, row in enumerate(reversed(trainings))}
+    styles = {
+        row: {"color": f"C{i % 10}", "ls": ("-", "--", ":")[i // 10 % 3]}
+        for i, row in enumerate(reversed(trainings))
+    }
     for row, result in trainings.items():
-        _draw_curves(curves, result, colours[row])
+        _draw_curves(curves, result, styles[row])
     for place, result in enumerate(results):
-        _draw_test(tests, result, place, colours[result.content["row"]])
+        _draw_test(tests, result, place, styles[result.content["row"]]["color"])
     curves.set(xlabel="step", ylabel="accuracy on validation classes (%)")
     curves.legend(frameon=False, fontsize=8)
     tests.set_yticks(range(len(results)), [", ".join(result.name) for result in results])
     tests.invert_yaxis()
     split = results[0].content["protocol"]["split"]
-    tests.set(xlabel=f"accuracy on {split} episodes (%): mean, 95% interval, and each seed")
+    tests.set(xlabel=f"accuracy on {split} episodes (%), 95% interval, each seed")
     tests.grid(axis="x", alpha=0.3)
     return png(drawn)
 
 
-def _draw_curves(axis: Any, result: Result, colour: str) -> None:
+def _draw_curves(axis: Any, result: Result, style: Mapping[str, str]) -> None:
     for k, seed in enumerate(result.content["seeds"]):
         steps = [step for step, _ in seed["validation"]]
         values = [100 * accuracy for _, accuracy in seed["validation"]]
         name = "" if k else result.content["row"]
-        axis.plot(steps, values, color=colour, lw=1, label=name)
+        axis.plot(steps, values, **style, lw=1, label=name)
 
 
 def _draw_test(axis: Any, result: Result, place: int, colour: str) -> None:

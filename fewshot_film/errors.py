@@ -7,6 +7,10 @@ class FewShotError(Exception):
     exit_code = 1
 
 
+class NotFinite(FewShotError):
+    """A loss or an answer is no number: training has diverged, or weights are broken."""
+
+
 class UsageError(FewShotError):
     """What was asked for cannot be done as asked: a wrong flag, missing data, a broken file."""
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from fewshot_film.adaptation import Adapter
-from fewshot_film.errors import FewShotError, UsageError
+from fewshot_film.errors import FewShotError, NotFinite, UsageError
 from fewshot_film.normalization import Normalization
 from fewshot_film.run import Run
 
@@ -56,7 +56,7 @@ def is_transductive(classifier: nn.Module) -> bool:
 def check_finite(logits: Tensor) -> None:
     """Answers are numbers."""
     if not logits.isfinite().all():
-        raise FewShotError("the classifier's logits are not finite; its weights are broken")
+        raise NotFinite("the classifier's logits are not finite; its weights are broken")
 
 
 def check_evaluating(classifier: nn.Module) -> None:

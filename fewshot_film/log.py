@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from fewshot_film.checkpoint import Learner
 from fewshot_film.config import Config
-from fewshot_film.errors import FewShotError
+from fewshot_film.errors import NotFinite
 from fewshot_film.objective import Outcome
 from fewshot_film.run import Run
 from fewshot_film.schedule import learning_rate
@@ -66,10 +66,10 @@ class Log:
         raise diverged("the loss", self.config, broken)
 
 
-def diverged(what: str, config: Config, step: int) -> FewShotError:
+def diverged(what: str, config: Config, step: int) -> NotFinite:
     """The error that names the step, its learning rate and its episodes."""
-    return FewShotError(
+    return NotFinite(
         f"{what} is not finite at step {step} (learning rate {learning_rate(config, step):.2g}, "
-        f"episode seed {config.seed}, position {step}); the last checkpoint is kept, try a "
-        "smaller --learning-rate"
+        f"episode seed {config.seed}, position {step}); what was saved before is kept, try "
+        "a smaller learning rate"
     )

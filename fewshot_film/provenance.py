@@ -13,6 +13,9 @@ import torch
 from fewshot_film._version import __version__
 from fewshot_film.device import has_bfloat16
 
+NO_BFLOAT16 = "no bfloat16"
+"""How a device is marked that trains in float32, whatever its config says."""
+
 
 def environment(device: torch.device) -> dict[str, str]:
     """What to write beside every figure."""
@@ -27,10 +30,10 @@ def environment(device: torch.device) -> dict[str, str]:
 
 
 def _device_name(device: torch.device) -> str:
+    lacking = [] if has_bfloat16(device) else [NO_BFLOAT16]
     if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    lacking = "" if has_bfloat16(device) else ", no bfloat16"
-    return f"cpu ({torch.get_num_threads()} threads{lacking})"
+        return " ".join([torch.cuda.get_device_name(device), *(f"({note})" for note in lacking)])
+    return f"cpu ({', '.join([f'{torch.get_num_threads()} threads', *lacking])})"
 
 
 @cache

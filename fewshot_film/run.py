@@ -122,11 +122,11 @@ class Run:
             lock.acquire(timeout=0)
         except Timeout as error:
             raise UsageError(
-                f"{self.path} is in use by another process; wait for it or pass another --out"
+                f"{self.path} is in use by another process; wait for it or train in another folder"
             ) from error
         except OSError as error:
             raise FewShotError(
-                f"cannot write in {self.path}: {error.strerror}; pass another --out"
+                f"cannot write in {self.path}: {error.strerror}; train in another folder"
             ) from error
         try:
             yield

@@ -18,7 +18,7 @@ from fewshot_film.data.source import SPLITS
 from fewshot_film.device import choose_device, has_bfloat16
 from fewshot_film.domains import domains_of, in_domains
 from fewshot_film.episodes import Episode, Sampler
-from fewshot_film.errors import FewShotError, UsageError
+from fewshot_film.errors import FewShotError, NotFinite, UsageError
 from fewshot_film.evaluation import evaluate
 from fewshot_film.interrupt import deferred_interrupt
 from fewshot_film.log import Log, diverged
@@ -114,7 +114,7 @@ def _open(run: Run, config: Config, resume: bool) -> None:
         if found[name] != asked[name]:
             raise UsageError(
                 f"the run in {run.path} has {name} = {found[name]!r}, asked for {asked[name]!r}; "
-                "leave the flag out, or pass another --out"
+                "go back to that, or train in another folder"
             )
 
 
@@ -185,7 +185,7 @@ def _validate(run: Run, config: Config, learner: Learner, sampler: Sampler, prog
             stream=VALIDATION,
             progress=progress,
         )
-    except FewShotError as error:
+    except NotFinite as error:
         raise diverged("validation", config, learner.step - 1) from error
     record = {"val_accuracy": result.accuracy, "val_ci95": result.ci95}
     run.append_metrics({"step": learner.step, **record})

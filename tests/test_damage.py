@@ -297,7 +297,7 @@ def test_metrics_that_cannot_be_written(
 def test_a_folder_that_cannot_be_made(place: str, capsys: pytest.CaptureFixture[str]) -> None:
     line = refused(capsys, 1, "train", *running.flags(), "--out", place)
     assert line.startswith(f"cannot write in {place}: ")
-    assert line.endswith("; pass another --out")
+    assert line.endswith("; train in another folder")
 
 
 def test_a_read_only_folder(
@@ -340,6 +340,7 @@ def test_a_loss_that_is_not_a_number(
     what, step = ("validation", 0) if every == 1 else ("the loss", 1)
     assert line.startswith(f"{what} is not finite at step {step} (learning rate 1e+30, ")
     assert "episode seed 3" in line
+    assert line.endswith("what was saved before is kept, try a smaller learning rate")
     assert not (run / "last.safetensors").exists()
 
 

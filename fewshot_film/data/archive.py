@@ -34,8 +34,8 @@ def _fetched(archive: Archive, folder: Path) -> Path:
         return fetch(archive.urls, folder.parent / archive.name, archive.md5)
     except UsageError as error:
         raise UsageError(
-            f"{error}, or have its content as the folder {folder}; --data-root or "
-            "FEWSHOT_FILM_DATA names another place for all data sets"
+            f"{error} - or have its content, {archive.layout or 'unpacked'}, as the folder "
+            f"{folder}; --data-root or FEWSHOT_FILM_DATA names another place for all data sets"
         ) from error
 
 

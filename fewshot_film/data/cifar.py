@@ -35,6 +35,7 @@ ARCHIVE = Archive(
         "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz",
     ),
     "eb9058c3a382ffc7106e4002c42a8d85",
+    "the files train, test and meta",
 )
 
 # Class lists as in github.com/tristandeleu/pytorch-meta (assets/cifar100/cifar-fs).

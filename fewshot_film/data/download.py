@@ -1,6 +1,7 @@
 """Downloads that are whole or not there at all."""
 
 import hashlib
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
@@ -25,6 +26,8 @@ class Archive:
     name: str
     urls: tuple[str, ...]
     md5: str
+    layout: str = ""
+    """What lies in the folder that it unpacks to, in words."""
 
 
 def fetch(urls: Sequence[str], path: Path, md5: str, timeout: float = 30.0) -> Path:
@@ -46,8 +49,14 @@ def fetch(urls: Sequence[str], path: Path, md5: str, timeout: float = 30.0) -> P
             problems.append(f"{url}: {problem}")
     raise UsageError(
         f"could not download {path.name} (expected MD5 {md5}) from any of {len(urls)} addresses "
-        f"[{'; '.join(problems)}]; get the file by other means and place it as {path}"
+        f"[{'; '.join(problems)}]; get the file {_command(urls, path)}"
     )
+
+
+def _command(urls: Sequence[str], path: Path) -> str:
+    if not urls:
+        return f"by other means and place it as {path}"
+    return f"where there is a network, with: {shlex.join(['curl', '-L', '-o', str(path), urls[0]])}"
 
 
 def lock(path: Path) -> FileLock:

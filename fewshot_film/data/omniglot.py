@@ -33,7 +33,12 @@ MD5 = {
     "images_evaluation": "6b91aef0f799c5bb55b94e3f2daec811",
 }
 ARCHIVES = {
-    folder: Archive(f"{folder}.zip", tuple(a.format(f"{folder}.zip") for a in ADDRESSES), md5)
+    folder: Archive(
+        f"{folder}.zip",
+        tuple(a.format(f"{folder}.zip") for a in ADDRESSES),
+        md5,
+        "alphabet/character/picture.png",
+    )
     for folder, md5 in MD5.items()
 }
 

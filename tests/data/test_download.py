@@ -120,7 +120,7 @@ def test_the_error_names_file_addresses_checksums_and_remedy(server: Server, pat
         fetch(urls, path, MD5)
     message = str(caught.value)
     found = hashlib.md5(b"<html>busy</html>", usedforsecurity=False).hexdigest()
-    for fact in (*urls, MD5, found, "404", f"place it as {path}"):
+    for fact in (*urls, MD5, found, "404", f"curl -L -o {path} {urls[0]}"):
         assert fact in message
     assert "\n" not in message
     assert not path.exists()

@@ -24,6 +24,7 @@ import glyph_domain_shift  # noqa: E402
 import omniglot_protonet  # noqa: E402
 import recipe  # noqa: E402
 import rows  # noqa: E402
+import show  # noqa: E402
 import tadam_ablation  # noqa: E402
 import tadam_readings  # noqa: E402
 from recipe import Options, Recipe  # noqa: E402
@@ -267,8 +268,10 @@ def test_missing_data_are_one_line(
     assert recipe.run_recipe(RECIPES["cifar_fs_protonet"], empty) == 2
     lines = capsys.readouterr().err.strip().splitlines()
     line = next(line for line in lines if line.startswith("cifar_fs_protonet: "))
-    assert "cifar-100-python" in line
-    assert "--data-root" in line
+    folder = tmp_path / "empty/cifar-100-python"
+    assert f"with: curl -L -o {folder}.tar.gz https://" in line
+    assert f"its content, the files train, test and meta, as the folder {folder};" in line
+    assert "--data-root or FEWSHOT_FILM_DATA" in line
     assert not any("Traceback" in line for line in lines)
 
 
@@ -323,6 +326,39 @@ def test_every_row_of_the_ablation_adds_a_part_to_the_one_it_is_compared_with() 
         ("alpha-bfloat16", "alpha"): ["precision"],
         ("alpha-at-bfloat16", "alpha-at"): ["precision"],
     }
+
+
+def test_every_reading_changes_one_thing() -> None:
+    made = {row.name: row.config for row in tadam_readings.ROWS}
+    for row in tadam_readings.ROWS[1:]:
+        base = made[str(row.compared_with)]
+        changed = {name for name, value in vars(row.config).items() if value != vars(base)[name]}
+        assert len(changed) == 1 or row.name in ("squared-learned", "tc-decay-20")
+        assert changed
+    assert len({tuple(vars(config).items()) for config in made.values()}) == len(made)
+
+
+def test_rows_in_bfloat16_are_left_out_where_they_tell_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made, choices = narrow(), Choices(device="cpu")
+    monkeypatch.setattr(tadam_ablation, "has_bfloat16", lambda device: device.type != "cpu")
+    names = tadam_ablation.able(made, choices).rows
+    assert names == ("plain", "alpha", "alpha-at", "alpha-tc", "alpha-at-tc")
+    asked = replace(choices, rows=("alpha-bfloat16",))
+    assert tadam_ablation.main(asked) == 2
+    assert "--rows alpha-bfloat16: --device cpu does not compute" in capsys.readouterr().err
+    monkeypatch.setattr(tadam_ablation, "has_bfloat16", lambda _device: True)
+    assert tadam_ablation.able(made, asked) == asked
+
+
+def test_the_table_tells_what_was_trained_in_float32_for_want_of_bfloat16() -> None:
+    found = rows.read(ROOT / "results/fc100_protonet", "five-shot", "5w5s")
+    assert found is not None
+    assert found.content["config"]["precision"] == "bfloat16"
+    assert "no bfloat16" in found.content["seeds"][0]["trained"][0]["device"]
+    line = "Trained in float32, on a device without bfloat16: five-shot (of seed 0, 1, 2)."
+    assert line in show.summary([found], {})
 
 
 def test_the_published_rows() -> None:
