@@ -352,6 +352,19 @@ def test_rows_in_bfloat16_are_left_out_where_they_tell_nothing(
     assert tadam_ablation.able(made, asked) == asked
 
 
+def test_no_accuracy_moves_with_bfloat16() -> None:
+    """Of nine pairs of trainings in results/, three a row, it moves by less than their interval."""
+    text = (ROOT / "results/tadam_ablation/differences.json").read_text()
+    moved = {d["row"]: d for d in json.loads(text) if d["row"].endswith("-bfloat16")}
+    assert moved.keys() == {"plain-bfloat16", "alpha-bfloat16", "alpha-at-bfloat16"}
+    assert all(len(change["by_seed"]) == 3 for change in moved.values())
+    assert all(abs(change["mean"]) <= change["ci95_trainings"] for change in moved.values())
+    together = [value for change in moved.values() for value in change["by_seed"].values()]
+    interval = rows.student_ci95(together)
+    assert interval is not None
+    assert abs(np.mean(together)) <= interval < 0.01
+
+
 def test_the_table_tells_what_was_trained_in_float32_for_want_of_bfloat16() -> None:
     found = rows.read(ROOT / "results/fc100_protonet", "five-shot", "5w5s")
     assert found is not None
