@@ -7,9 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import making
 import numpy as np
 import official
 import pytest
+import torch
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "experiments"))
@@ -27,12 +29,18 @@ import rows  # noqa: E402
 import show  # noqa: E402
 import tadam_ablation  # noqa: E402
 import tadam_readings  # noqa: E402
+import task_swap  # noqa: E402
 from recipe import Options, Recipe  # noqa: E402
 from tadam_ablation import DECAYS, PUBLISHED, Choices, ablation, narrow  # noqa: E402
 
+from fewshot_film.adaptation import NoAdaptation  # noqa: E402
+from fewshot_film.classifier import FewShotClassifier  # noqa: E402
 from fewshot_film.data.domain_folders import OFFICE_CALTECH10, PACS  # noqa: E402
 from fewshot_film.errors import UsageError  # noqa: E402
+from fewshot_film.evaluation import evaluate  # noqa: E402
 from fewshot_film.run import Run  # noqa: E402
+from fewshot_film.seeding import TEST, generator  # noqa: E402
+from fewshot_film.trial import Question, trial  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
@@ -206,6 +214,47 @@ def test_multipliers_of_further_seeds_are_added(data: Path, tmp_path: Path) -> N
     assert gamma_beta_depth.main(choices) == 2, "multipliers of another training are not mixed in"
 
 
+def test_parameters_are_swapped_between_tasks(options: Options) -> None:
+    options = replace(options, rows=("tc",))
+    assert task_swap.main(options) == 0
+    file = results(options, "task_swap") / "tc-0.json"
+    kept, text = file.stat().st_mtime_ns, file.read_text()
+    assert task_swap.main(options) == 0
+    assert file.stat().st_mtime_ns == kept, "it goes on where it was"
+    config = {**json.loads(text)["config"], "steps": 5}
+    file.write_text(json.dumps(json.loads(text) | {"config": config}))
+    assert task_swap.main(options) == 2, "accuracies of another training are not put beside"
+
+
+def floats(module: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """Weights and statistics as they are now."""
+    state = module.state_dict()
+    return {name: v.clone() for name, v in state.items() if v.is_floating_point()}
+
+
+def test_every_task_by_its_own_parameters_another_s_and_none(options: Options) -> None:
+    assert task_swap.main(replace(options, rows=("tc",))) == 0
+    run = options.runs / "quick/tadam_readings/tc-0"
+    put = trial(
+        run, Question(split="val", query=1, episodes=3), device="cpu", root=options.data_root
+    )
+    making.lived_in(put.classifier.features.adapter)  # a short training steers next to nothing
+    before = floats(put.classifier)
+    found = task_swap.accuracies(put)
+    for name, value in floats(put.classifier).items():
+        assert torch.equal(value, before[name]), name
+    unconditioned = put.classifier.with_adapter(NoAdaptation()).eval()
+    for way, classifier in {"own": put.classifier, "none": unconditioned}.items():
+        assert found[way] == evaluate(classifier, put.sampler, 3).accuracies.tolist(), way
+    model, drawn = put.classifier, [put.sampler.sample(1, generator(0, TEST, i)) for i in range(3)]
+    assert isinstance(model, FewShotClassifier)
+    with torch.no_grad():
+        params = [model.features.params_of(episode) for episode in drawn]
+        for i, accuracy in enumerate(found["another"]):
+            logits = model.classify(drawn[i], params[i - 1])
+            assert accuracy == (logits.argmax(2) == drawn[i].query.labels).double().mean()
+
+
 def test_what_is_finished_is_not_trained_again(options: Options) -> None:
     made = RECIPES["cifar_fs_protonet"]
     assert recipe.run_recipe(made, options) == 0
@@ -330,10 +379,11 @@ def test_every_row_of_the_ablation_adds_a_part_to_the_one_it_is_compared_with() 
 
 def test_every_reading_changes_one_thing() -> None:
     made = {row.name: row.config for row in tadam_readings.ROWS}
+    several = {"squared-learned", "tc-decay-20", "tc-discriminative"}
     for row in tadam_readings.ROWS[1:]:
         base = made[str(row.compared_with)]
         changed = {name for name, value in vars(row.config).items() if value != vars(base)[name]}
-        assert len(changed) == 1 or row.name in ("squared-learned", "tc-decay-20")
+        assert len(changed) == 1 or row.name in several
         assert changed
     assert len({tuple(vars(config).items()) for config in made.values()}) == len(made)
 

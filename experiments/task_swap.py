@@ -1,0 +1,193 @@
+"""Whether a task's own parameters help: `python experiments/task_swap.py`.
+
+Every training of `tadam_readings` with conditioning, on the same tasks four times: as it is; each
+task with the parameters of the task before it; without parameters; and as it is but normalised by
+each task's own images, as in training. Where another task's parameters do as well, the generator
+steers all tasks alike, and what such a row gains or loses is no matter of the task. Where training
+classes come out far better by a task's own images, it is the running statistics that fail.
+
+Protocol: 200 tasks of training classes and 200 of validation classes, 5-way 5-shot with 20 queries
+a class. Test classes are not looked at. What is measured by a task's own images is transductive.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rows
+import torch
+import tyro
+from numpy import ndarray
+from recipe import Options, Recipe, chosen_rows, ended, shortened
+from show import png
+from tadam_readings import RECIPE
+
+from fewshot_film.classifier import FewShotClassifier
+from fewshot_film.conditioning import TaskParams
+from fewshot_film.device import choose_device
+from fewshot_film.episodes import Episode
+from fewshot_film.evaluation import ci95, paired
+from fewshot_film.files import write_atomic
+from fewshot_film.modes import evaluating, uncounted
+from fewshot_film.protocol import Protocol
+from fewshot_film.provenance import environment
+from fewshot_film.run import Run
+from fewshot_film.seeding import TEST, generator
+from fewshot_film.tables import percent, signed, table
+from fewshot_film.training import fit
+from fewshot_film.trial import Question, Trial, trial
+
+TASKS = 200
+SPLITS = {"train": "training classes", "val": "validation classes"}
+WAYS = {
+    "another": "another task's",
+    "none": "none",
+    "batch": "own, by the task's images",
+}
+"""What is compared with a task's own parameters."""
+CONDITIONED = replace(
+    RECIPE, rows=tuple(row for row in RECIPE.rows if row.config.conditioning != "none")
+)
+
+Measured = dict[str, Any]
+"""A run's accuracies, split by split, and where they come from."""
+
+
+def main(options: Options) -> int:
+    return ended("task_swap", lambda: measure(options))
+
+
+def measure(options: Options) -> Path:
+    """Every row and seed -> its accuracies as JSON when they are measured; table and figure."""
+    recipe = shortened(CONDITIONED) if options.quick else CONDITIONED
+    out = options.results_of("task_swap")
+    out.mkdir(parents=True, exist_ok=True)
+    for seed in options.seeds:
+        for row in chosen_rows(recipe, options.rows):
+            file, config = out / f"{row.name}-{seed}.json", replace(row.config, seed=seed)
+            if file.exists():
+                stored = rows.stored_config(file, json.loads(file.read_text()), seed)
+                rows.refuse_other(file, stored, asdict(config))
+                continue
+            print(f"{row.name}, seed {seed}", flush=True)
+            folder = options.runs_of(RECIPE.name) / f"{row.name}-{seed}"
+            run = fit(config, folder, resume=True, **options.place())
+            content = {"row": row.name, **about(run, options)}
+            write_atomic(file, (json.dumps(content, indent=1) + "\n").encode())
+    found = measured(recipe, out)
+    write_atomic(out / "table.md", (summary(found) + "\n").encode())
+    write_atomic(out / "figure.png", figure(found))
+    return out
+
+
+def measured(recipe: Recipe, out: Path) -> list[Measured]:
+    """What is measured so far, in the order of the recipe's rows."""
+    files = (file for row in recipe.rows for file in sorted(out.glob(f"{row.name}-[0-9]*.json")))
+    return [json.loads(file.read_text()) for file in files]
+
+
+def about(run: Run, options: Options) -> Measured:
+    """A run's accuracies on tasks of either split, and where they come from."""
+    asked = Question(episodes=2) if options.quick else Question(query=20, episodes=TASKS)
+    splits = {}
+    for split in SPLITS:
+        put = trial(run.path, replace(asked, split=split), **options.place())
+        splits[split] = {"protocol": asdict(put.protocol), **accuracies(put)}
+    return {
+        "config": asdict(run.config()),
+        "splits": splits,
+        "trained": run.environments(),
+        "measured": environment(choose_device(options.device)),
+    }
+
+
+def accuracies(put: Trial) -> dict[str, list[float]]:
+    """Whose parameters -> the accuracy of every task; before the first comes the last task."""
+    classifier = put.classifier
+    assert isinstance(classifier, FewShotClassifier)
+    device = next(classifier.parameters()).device
+    drawn = [
+        put.sampler.sample(1, generator(put.protocol.seed, TEST, i)).to(device)
+        for i in range(put.protocol.episodes)
+    ]
+    with evaluating(classifier):
+        own = [classifier.features.params_of(episode) for episode in drawn]
+        return {
+            "own": answered(classifier, drawn, own),
+            "another": answered(classifier, drawn, [own[-1], *own[:-1]]),
+            "none": answered(classifier, drawn, [None] * len(drawn)),
+            "batch": by_own_images(classifier, drawn),
+        }
+
+
+def answered(
+    classifier: FewShotClassifier,
+    episodes: Sequence[Episode],
+    params: Sequence[TaskParams | None],
+) -> list[float]:
+    """The accuracy of every task under these parameters."""
+    pairs = zip(episodes, params, strict=True)
+    return [share_correct(classifier.classify(episode, given), episode) for episode, given in pairs]
+
+
+def by_own_images(classifier: FewShotClassifier, episodes: Sequence[Episode]) -> list[float]:
+    """The accuracy of every task as training sees it, its running statistics left alone."""
+    classifier.train()
+    with uncounted(classifier):
+        found = [share_correct(classifier(episode), episode) for episode in episodes]
+    classifier.eval()
+    return found
+
+
+def share_correct(logits: torch.Tensor, episode: Episode) -> float:
+    return (logits.argmax(2) == episode.query.labels).double().mean().item()
+
+
+def summary(found: Sequence[Measured]) -> str:
+    """A row for each run and split: with its own parameters, and how much others change that."""
+    lines = [["row", "seed", "tasks of", "own parameters (%)", *WAYS.values()]]
+    for content in found:
+        for split, title in SPLITS.items():
+            values = arrays(content["splits"][split])
+            own = values["own"]
+            cells = [content["row"], str(content["config"]["seed"]), title]
+            changes = (paired(own, values[way]) for way in WAYS)
+            cells += [percent(own.mean(), ci95(own))]
+            lines.append([*cells, *(signed(change.mean, change.ci95) for change in changes)])
+    protocols = (Protocol(**c["splits"][s]["protocol"]) for s in SPLITS for c in found)
+    return "\n\n".join(
+        [table(lines), "\n".join(f"- {p}" for p in dict.fromkeys(map(str, protocols)))]
+    )
+
+
+def arrays(split: Mapping[str, Any]) -> dict[str, ndarray]:
+    return {way: np.array(split[way]) for way in ("own", *WAYS)}
+
+
+def figure(found: Sequence[Measured]) -> bytes:
+    """Accuracy by whose parameters, a group of bars for each run, training and validation."""
+    from matplotlib.figure import Figure
+
+    drawn = Figure(figsize=(11.0, 4.2), layout="constrained", dpi=110)
+    ways = {"own": "own", **WAYS}
+    for axis, (split, title) in zip(drawn.subplots(1, 2), SPLITS.items(), strict=True):
+        for i, (way, label) in enumerate(ways.items()):
+            values = [100 * np.array(content["splits"][split][way]) for content in found]
+            places = np.arange(len(found)) + (i - 1.5) * 0.2
+            errors = [ci95(v) for v in values]
+            axis.bar(places, [v.mean() for v in values], 0.18, yerr=errors, label=label)
+        names = [f"{c['row']}, {c['config']['seed']}" for c in found]
+        axis.set_xticks(range(len(found)), names, rotation=30, ha="right")
+        axis.set(title=title, ylabel="accuracy (%)")
+    drawn.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    return png(drawn)
+
+
+if __name__ == "__main__":
+    sys.exit(main(tyro.cli(Options, description=__doc__)))
