@@ -45,7 +45,7 @@ from fewshot_film.trial import Question, Trial, trial
 
 TASKS = 200
 SPLITS = {"train": "training classes", "val": "validation classes"}
-WAYS = {
+OTHERS = {
     "another": "another task's",
     "none": "none",
     "batch": "own, by the task's images",
@@ -151,13 +151,13 @@ def share_correct(logits: torch.Tensor, episode: Episode) -> float:
 
 def summary(found: Sequence[Measured]) -> str:
     """A row for each run and split: with its own parameters, and how much others change that."""
-    lines = [["row", "seed", "tasks of", "own parameters (%)", *WAYS.values()]]
+    lines = [["row", "seed", "tasks of", "own parameters (%)", *OTHERS.values()]]
     for content in found:
         for split, title in SPLITS.items():
             values = arrays(content["splits"][split])
             own = values["own"]
             cells = [content["row"], str(content["config"]["seed"]), title]
-            changes = (paired(own, values[way]) for way in WAYS)
+            changes = (paired(own, values[whose]) for whose in OTHERS)
             cells += [percent(own.mean(), ci95(own))]
             lines.append([*cells, *(signed(change.mean, change.ci95) for change in changes)])
     protocols = (Protocol(**c["splits"][s]["protocol"]) for s in SPLITS for c in found)
@@ -167,7 +167,7 @@ def summary(found: Sequence[Measured]) -> str:
 
 
 def arrays(split: Mapping[str, Any]) -> dict[str, ndarray]:
-    return {way: np.array(split[way]) for way in ("own", *WAYS)}
+    return {whose: np.array(split[whose]) for whose in ("own", *OTHERS)}
 
 
 def figure(found: Sequence[Measured]) -> bytes:
@@ -175,10 +175,10 @@ def figure(found: Sequence[Measured]) -> bytes:
     from matplotlib.figure import Figure
 
     drawn = Figure(figsize=(11.0, 4.2), layout="constrained", dpi=110)
-    ways = {"own": "own", **WAYS}
+    labels = {"own": "own", **OTHERS}
     for axis, (split, title) in zip(drawn.subplots(1, 2), SPLITS.items(), strict=True):
-        for i, (way, label) in enumerate(ways.items()):
-            values = [100 * np.array(content["splits"][split][way]) for content in found]
+        for i, (whose, label) in enumerate(labels.items()):
+            values = [100 * np.array(content["splits"][split][whose]) for content in found]
             places = np.arange(len(found)) + (i - 1.5) * 0.2
             errors = [ci95(v) for v in values]
             axis.bar(places, [v.mean() for v in values], 0.18, yerr=errors, label=label)
