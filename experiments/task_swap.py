@@ -1,20 +1,22 @@
 """Whether a task's own parameters help: `python experiments/task_swap.py`.
 
-Every training of `tadam_readings` with conditioning, on the same tasks four times: as it is; each
-task with the parameters of the task before it; without parameters; and as it is but normalised by
-each task's own images, as in training. Where another task's parameters do as well, the generator
-steers all tasks alike, and what such a row gains or loses is no matter of the task. Where training
-classes come out far better by a task's own images, it is the running statistics that fail.
+Every training of `tadam_readings` with conditioning, and the default training on glyph tasks, where
+only the support set tells what is asked; on the same tasks four times: as it is; each task with the
+parameters of the task before it; without parameters; and as it is but normalised by each task's own
+images, as in training. Where another task's parameters do as well, the generator steers all tasks
+alike, and what such a row gains or loses is no matter of the task. Where training classes come out
+far better by a task's own images, it is the running statistics that fail.
 
-Protocol: 200 tasks of training classes and 200 of validation classes, 5-way 5-shot with 20 queries
-a class. Test classes are not looked at. What is measured by a task's own images is transductive.
+Protocol: 400 tasks of training classes and 400 of validation classes, of as many images as in
+training: FC100 5-way 5-shot with 6 queries a class, glyphs 5-way 3-shot with 3. Test classes are
+not looked at. What is measured by a task's own images is transductive.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -24,10 +26,12 @@ import rows
 import torch
 import tyro
 from numpy import ndarray
-from recipe import Options, Recipe, chosen_rows, ended, shortened
+from recipe import Options, Recipe, Row, chosen_rows, ended, shortened
 from show import png
 from tadam_readings import RECIPE
+from tqdm import tqdm
 
+import fewshot_film as ff
 from fewshot_film.classifier import FewShotClassifier
 from fewshot_film.conditioning import TaskParams
 from fewshot_film.device import choose_device
@@ -43,7 +47,7 @@ from fewshot_film.tables import percent, signed, table
 from fewshot_film.training import fit
 from fewshot_film.trial import Question, Trial, trial
 
-TASKS = 200
+TASKS = 400
 SPLITS = {"train": "training classes", "val": "validation classes"}
 OTHERS = {
     "another": "another task's",
@@ -51,22 +55,22 @@ OTHERS = {
     "batch": "own, by the task's images",
 }
 """What is compared with a task's own parameters."""
-CONDITIONED = replace(
-    RECIPE, rows=tuple(row for row in RECIPE.rows if row.config.conditioning != "none")
-)
+CONDITIONED = tuple(row for row in RECIPE.rows if row.config.conditioning != "none")
+GLYPHS = Row("glyphs", ff.default_config(), ())
+SWAPPED = Recipe("task_swap", (*CONDITIONED, GLYPHS))
 
 Measured = dict[str, Any]
 """A run's accuracies, split by split, and where they come from."""
 
 
 def main(options: Options) -> int:
-    return ended("task_swap", lambda: measure(options))
+    return ended(SWAPPED.name, lambda: measure(options))
 
 
 def measure(options: Options) -> Path:
     """Every row and seed -> its accuracies as JSON when they are measured; table and figure."""
-    recipe = shortened(CONDITIONED) if options.quick else CONDITIONED
-    out = options.results_of("task_swap")
+    recipe = shortened(SWAPPED) if options.quick else SWAPPED
+    out = options.results_of(SWAPPED.name)
     out.mkdir(parents=True, exist_ok=True)
     for seed in options.seeds:
         for row in chosen_rows(recipe, options.rows):
@@ -76,7 +80,8 @@ def measure(options: Options) -> Path:
                 rows.refuse_other(file, stored, asdict(config))
                 continue
             print(f"{row.name}, seed {seed}", flush=True)
-            folder = options.runs_of(RECIPE.name) / f"{row.name}-{seed}"
+            home = SWAPPED if row.name == GLYPHS.name else RECIPE
+            folder = options.runs_of(home.name) / f"{row.name}-{seed}"
             run = fit(config, folder, resume=True, **options.place())
             content = {"row": row.name, **about(run, options)}
             write_atomic(file, (json.dumps(content, indent=1) + "\n").encode())
@@ -94,7 +99,7 @@ def measured(recipe: Recipe, out: Path) -> list[Measured]:
 
 def about(run: Run, options: Options) -> Measured:
     """A run's accuracies on tasks of either split, and where they come from."""
-    asked = Question(episodes=2) if options.quick else Question(query=20, episodes=TASKS)
+    asked = Question(episodes=2) if options.quick else Question(episodes=TASKS)
     splits = {}
     for split in SPLITS:
         put = trial(run.path, replace(asked, split=split), **options.place())
@@ -132,7 +137,7 @@ def answered(
     params: Sequence[TaskParams | None],
 ) -> list[float]:
     """The accuracy of every task under these parameters."""
-    pairs = zip(episodes, params, strict=True)
+    pairs = zip(shown(episodes), params, strict=True)
     return [share_correct(classifier.classify(episode, given), episode) for episode, given in pairs]
 
 
@@ -140,9 +145,14 @@ def by_own_images(classifier: FewShotClassifier, episodes: Sequence[Episode]) ->
     """The accuracy of every task as training sees it, its running statistics left alone."""
     classifier.train()
     with uncounted(classifier):
-        found = [share_correct(classifier(episode), episode) for episode in episodes]
+        found = [share_correct(classifier(episode), episode) for episode in shown(episodes)]
     classifier.eval()
     return found
+
+
+def shown(episodes: Sequence[Episode]) -> Iterable[Episode]:
+    """The same, behind a progress bar."""
+    return tqdm(episodes, desc="answer", unit="episode", leave=False)
 
 
 def share_correct(logits: torch.Tensor, episode: Episode) -> float:
