@@ -26,10 +26,12 @@ lint: $(STAMP)
 # what results/ holds; data sets are downloaded at first use, or lie under FEWSHOT_FILM_DATA
 results: $(STAMP)
 	$(BIN)/python experiments/quickstart.py --seeds 0 1 2 --device cpu --results results/quickstart
-	$(BIN)/python experiments/omniglot_protonet.py
+	$(BIN)/python experiments/omniglot_protonet.py --seeds 0 1
 	$(BIN)/python experiments/cifar_fs_protonet.py --seeds 0 1 2
 	$(BIN)/python experiments/fc100_protonet.py --seeds 0 1 2
 	$(BIN)/python experiments/tadam_readings.py
+	$(BIN)/python experiments/tadam_readings.py --seeds 1 2 --rows base tc-running tc-shared
+	$(BIN)/python experiments/task_swap.py
 	$(BIN)/python experiments/tadam_ablation.py --seeds 0 1 2
 	$(BIN)/python experiments/gamma_beta_depth.py --seeds 0 1 2
 	$(BIN)/python experiments/glyph_domain_shift.py --seeds 0 1 2
