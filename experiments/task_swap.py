@@ -2,14 +2,16 @@
 
 Every training of `tadam_readings` with conditioning, and the default training on glyph tasks, where
 only the support set tells what is asked; on the same tasks four times: as it is; each task with the
-parameters of the task before it; without parameters; and as it is but normalised by each task's own
-images, as in training. Where another task's parameters do as well, the generator steers all tasks
-alike, and what such a row gains or loses is no matter of the task. Where training classes come out
-far better by a task's own images, it is the running statistics that fail.
+parameters of the task before it; without parameters; and as it is but normalised by the task's own
+images. Where another task's parameters do as well, what a row gains or loses is no matter of the
+task. Where training classes come out far better by a task's own images, it is the running
+statistics that fail.
 
-Protocol: 400 tasks of training classes and 400 of validation classes, of as many images as in
-training: FC100 5-way 5-shot with 6 queries a class, glyphs 5-way 3-shot with 3. Test classes are
-not looked at. What is measured by a task's own images is transductive.
+Protocol: 400 tasks of training classes and 400 of validation classes, with as many images of each
+class as a training task has on average: FC100 5-way 5-shot with 6 queries a class, glyphs 5-way
+3-shot with 3. Test classes are not looked at. By a task's own images means training mode, one task
+at a time where training has 2 or 8 together; an encoder that `encoder_pass` normalises by running
+statistics keeps them. It is transductive.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ from fewshot_film.conditioning import TaskParams
 from fewshot_film.device import choose_device
 from fewshot_film.episodes import Episode
 from fewshot_film.evaluation import ci95, paired
-from fewshot_film.files import write_atomic
+from fewshot_film.files import file_sha256, write_atomic
 from fewshot_film.modes import evaluating, uncounted
 from fewshot_film.protocol import Protocol
 from fewshot_film.provenance import environment
@@ -52,7 +54,7 @@ SPLITS = {"train": "training classes", "val": "validation classes"}
 OTHERS = {
     "another": "another task's",
     "none": "none",
-    "batch": "own, by the task's images",
+    "batch": "own, by the task's images (transductive)",
 }
 """What is compared with a task's own parameters."""
 CONDITIONED = tuple(row for row in RECIPE.rows if row.config.conditioning != "none")
@@ -70,36 +72,46 @@ def main(options: Options) -> int:
 def measure(options: Options) -> Path:
     """Every row and seed -> its accuracies as JSON when they are measured; table and figure."""
     recipe = shortened(SWAPPED) if options.quick else SWAPPED
+    asked = Question(episodes=2 if options.quick else TASKS)
     out = options.results_of(SWAPPED.name)
     out.mkdir(parents=True, exist_ok=True)
+    measured(recipe, out, asked)  # none of another config
     for seed in options.seeds:
         for row in chosen_rows(recipe, options.rows):
-            file, config = out / f"{row.name}-{seed}.json", replace(row.config, seed=seed)
-            if file.exists():
-                stored = rows.stored_config(file, json.loads(file.read_text()), seed)
-                rows.refuse_other(file, stored, asdict(config))
-                continue
-            print(f"{row.name}, seed {seed}", flush=True)
-            home = SWAPPED if row.name == GLYPHS.name else RECIPE
-            folder = options.runs_of(home.name) / f"{row.name}-{seed}"
-            run = fit(config, folder, resume=True, **options.place())
-            content = {"row": row.name, **about(run, options)}
-            write_atomic(file, (json.dumps(content, indent=1) + "\n").encode())
-    found = measured(recipe, out)
+            file = out / f"{row.name}-{seed}.json"
+            if not file.exists():
+                print(f"{row.name}, seed {seed}", flush=True)
+                content = {"row": row.name, **about(trained(row, seed, options), asked, options)}
+                write_atomic(file, (json.dumps(content, indent=1) + "\n").encode())
+    found = measured(recipe, out, asked)
     write_atomic(out / "table.md", (summary(found) + "\n").encode())
     write_atomic(out / "figure.png", figure(found))
     return out
 
 
-def measured(recipe: Recipe, out: Path) -> list[Measured]:
-    """What is measured so far, in the order of the recipe's rows."""
-    files = (file for row in recipe.rows for file in sorted(out.glob(f"{row.name}-[0-9]*.json")))
-    return [json.loads(file.read_text()) for file in files]
+def measured(recipe: Recipe, out: Path, asked: Question) -> list[Measured]:
+    """What is measured so far, in the order of the recipe's rows and of seeds."""
+    found = []
+    for row in recipe.rows:
+        files = out.glob(f"{row.name}-[0-9]*.json")
+        for file in sorted(files, key=lambda file: int(file.stem.rpartition("-")[2])):
+            found.append(content := json.loads(file.read_text()))
+            stored = rows.stored_config(file, content, row.config.seed)
+            tasks = {"episodes": content["splits"]["val"]["protocol"]["episodes"]}
+            wanted = asdict(row.config) | {"episodes": asked.episodes}
+            rows.refuse_other(file, stored | tasks, wanted)
+    return found
 
 
-def about(run: Run, options: Options) -> Measured:
+def trained(row: Row, seed: int, options: Options) -> Run:
+    """The training of `tadam_readings`, or of this recipe, done now if it was not."""
+    home = SWAPPED if row.name == GLYPHS.name else RECIPE
+    folder = options.runs_of(home.name) / f"{row.name}-{seed}"
+    return fit(replace(row.config, seed=seed), folder, resume=True, **options.place())
+
+
+def about(run: Run, asked: Question, options: Options) -> Measured:
     """A run's accuracies on tasks of either split, and where they come from."""
-    asked = Question(episodes=2) if options.quick else Question(episodes=TASKS)
     splits = {}
     for split in SPLITS:
         put = trial(run.path, replace(asked, split=split), **options.place())
@@ -109,6 +121,7 @@ def about(run: Run, options: Options) -> Measured:
         "splits": splits,
         "trained": run.environments(),
         "measured": environment(choose_device(options.device)),
+        "weights": file_sha256(run.best_file),
     }
 
 
@@ -142,7 +155,7 @@ def answered(
 
 
 def by_own_images(classifier: FewShotClassifier, episodes: Sequence[Episode]) -> list[float]:
-    """The accuracy of every task as training sees it, its running statistics left alone."""
+    """The accuracy of every task in training mode, the running statistics left alone."""
     classifier.train()
     with uncounted(classifier):
         found = [share_correct(classifier(episode), episode) for episode in shown(episodes)]

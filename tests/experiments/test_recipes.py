@@ -1,5 +1,6 @@
 """Every recipe runs from end to end, goes on where it was, and never mixes or leaks figures."""
 
+import copy
 import json
 import subprocess
 import sys
@@ -37,7 +38,6 @@ from fewshot_film.adaptation import NoAdaptation  # noqa: E402
 from fewshot_film.classifier import FewShotClassifier  # noqa: E402
 from fewshot_film.data.domain_folders import OFFICE_CALTECH10, PACS  # noqa: E402
 from fewshot_film.errors import UsageError  # noqa: E402
-from fewshot_film.evaluation import evaluate  # noqa: E402
 from fewshot_film.run import Run  # noqa: E402
 from fewshot_film.seeding import TEST, generator  # noqa: E402
 from fewshot_film.trial import Question, trial  # noqa: E402
@@ -232,27 +232,46 @@ def floats(module: torch.nn.Module) -> dict[str, torch.Tensor]:
     return {name: v.clone() for name, v in state.items() if v.is_floating_point()}
 
 
-def test_every_task_by_its_own_parameters_another_s_and_none(options: Options) -> None:
+def size_of(logits: torch.Tensor, _: object) -> float:
+    """A figure that any change of an answer moves, unlike accuracy on images this simple."""
+    return logits.double().square().mean().item()
+
+
+def test_every_task_by_its_own_parameters_another_s_and_none(
+    options: Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert task_swap.main(replace(options, rows=("tc",))) == 0
     run = options.runs / "quick/tadam_readings/tc-0"
-    put = trial(
-        run, Question(split="val", query=1, episodes=3), device="cpu", root=options.data_root
-    )
-    making.lived_in(put.classifier.features.adapter)  # a short training steers next to nothing
-    before = floats(put.classifier)
-    found = task_swap.accuracies(put)
-    for name, value in floats(put.classifier).items():
-        assert torch.equal(value, before[name]), name
-    unconditioned = put.classifier.with_adapter(NoAdaptation()).eval()
-    for way, classifier in {"own": put.classifier, "none": unconditioned}.items():
-        assert found[way] == evaluate(classifier, put.sampler, 3).accuracies.tolist(), way
+    asked = Question(split="val", query=1, episodes=3)
+    put = trial(run, asked, device="cpu", root=options.data_root)
     model, drawn = put.classifier, [put.sampler.sample(1, generator(0, TEST, i)) for i in range(3)]
     assert isinstance(model, FewShotClassifier)
+    making.lived_in(model.features.adapter)  # a short training steers next to nothing
+    before = floats(model)
+    monkeypatch.setattr(task_swap, "share_correct", size_of)
+    found = task_swap.accuracies(put)
+    for name, value in floats(model).items():
+        assert torch.equal(value, before[name]), name
+    unconditioned, as_trained = model.with_adapter(NoAdaptation()), copy.deepcopy(model)
     with torch.no_grad():
-        params = [model.features.params_of(episode) for episode in drawn]
-        for i, accuracy in enumerate(found["another"]):
-            logits = model.classify(drawn[i], params[i - 1])
-            assert accuracy == (logits.argmax(2) == drawn[i].query.labels).double().mean()
+        params = [model.eval().features.params_of(episode) for episode in drawn]
+        by_hand = {
+            "own": [model(episode) for episode in drawn],
+            "another": [model.classify(drawn[i], params[i - 1]) for i in range(3)],
+            "none": [unconditioned.eval()(episode) for episode in drawn],
+            "batch": [as_trained.train()(episode) for episode in drawn],
+        }
+    for whose, logits in by_hand.items():
+        assert found[whose] == [size_of(task, None) for task in logits], whose
+    different = {figure for figures in found.values() for figure in figures}
+    assert len(different) == 12, "no two tasks, and no two ways to answer one, look alike"
+
+
+def test_share_correct_counts_queries() -> None:
+    logits = torch.tensor([[[2.0, 1.0], [0.0, 3.0], [1.0, 0.0], [5.0, 4.0]]])
+    task = making.episode(1, way=2, shot=1, query=2)
+    labels = task.query.labels
+    assert task_swap.share_correct(logits, task) == (logits.argmax(2) == labels).sum() / 4
 
 
 def test_what_is_finished_is_not_trained_again(options: Options) -> None:
