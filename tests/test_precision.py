@@ -31,8 +31,8 @@ CONFIG = replace(
     conditioning="none",
     width=16,
     tasks=4,
-    steps=150,
-    validate_every=150,
+    steps=400,
+    validate_every=400,
     validation_episodes=10,
 )
 
@@ -64,13 +64,12 @@ def gradient(learner: Learner) -> Tensor:
 
 @pytest.mark.slow
 def test_the_accuracy_does_not_move(tmp_path: Path) -> None:
-    """Paired on 300 episodes a seed. Two short trainings that differ in rounding alone end some
-    points apart, one way or the other (a deviation of 2, over six pairs): bfloat16 may not lose
-    more than three on average."""
+    """Paired on 300 episodes a seed. Two trainings that differ in rounding alone end apart, one way
+    or the other, less so the longer they are: of 400 steps with a deviation of 0.6 points over 8
+    pairs, of 150 steps with one of 2."""
     low, high = replace(CONFIG, precision="bfloat16"), CONFIG
-    differences = [difference(high, low, seed, tmp_path) for seed in range(3)]
-    assert sum(d.mean for d in differences) / 3 > -0.03, differences
-    assert all(abs(d.mean) < 0.1 for d in differences), differences
+    differences = [difference(high, low, seed, tmp_path) for seed in range(2)]
+    assert sum(d.mean for d in differences) / 2 > -0.02, differences
 
 
 def difference(a: Config, b: Config, seed: int, out: Path) -> Difference:
