@@ -30,8 +30,10 @@ results: $(STAMP)
 	$(BIN)/python experiments/cifar_fs_protonet.py --seeds 0 1 2
 	$(BIN)/python experiments/fc100_protonet.py --seeds 0 1 2
 	$(BIN)/python experiments/tadam_readings.py
-	$(BIN)/python experiments/tadam_readings.py --seeds 1 2 --rows base tc-running tc-shared
+	$(BIN)/python experiments/tadam_readings.py --seeds 1 --rows at-addition at-instead
+	$(BIN)/python experiments/tadam_readings.py --seeds 1 2 --rows base tc tc-running tc-shared
 	$(BIN)/python experiments/task_swap.py
+	$(BIN)/python experiments/task_swap.py --seeds 1 2 --rows tc tc-running tc-shared
 	$(BIN)/python experiments/tadam_ablation.py --seeds 0 1 2
 	$(BIN)/python experiments/gamma_beta_depth.py --seeds 0 1 2
 	$(BIN)/python experiments/glyph_domain_shift.py --seeds 0 1 2
