@@ -37,7 +37,6 @@ from fewshot_film.modes import evaluating
 from fewshot_film.protocol import Protocol
 from fewshot_film.provenance import environment
 from fewshot_film.run import Run
-from fewshot_film.seeding import TEST, generator
 from fewshot_film.tables import table
 from fewshot_film.training import fit
 from fewshot_film.trial import Question, Trial, trial
@@ -116,13 +115,9 @@ def about(run: Run, choices: Choices) -> dict[str, Any]:
 
 def task_params(asked: Trial) -> list[TaskParams]:
     """What the run makes of the support set of every task, the same tasks for every run."""
-    features, device = asked.classifier.features, next(asked.classifier.parameters()).device
+    features = asked.classifier.features
     with evaluating(asked.classifier):
-        episodes = (
-            asked.sampler.sample(1, generator(asked.protocol.seed, TEST, i)).to(device)
-            for i in range(asked.protocol.episodes)
-        )
-        return [params for episode in episodes if (params := features.params_of(episode))]
+        return [params for episode in asked.episodes() if (params := features.params_of(episode))]
 
 
 def spread(values: list[Tensor]) -> float:

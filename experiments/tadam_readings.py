@@ -61,12 +61,7 @@ ROWS = (
     reading("tc-uncounted", CONDITIONED, encoder_pass="uncounted"),
     reading("tc-decay-20", CONDITIONED, **DECAYS),
     reading("tc-shared", RUNNING, generator="shared"),
-    reading(
-        "tc-discriminative",
-        CONDITIONED,
-        generator="shared",
-        encoder="discriminative",
-    ),
+    reading("tc-discriminative", CONDITIONED, generator="shared", encoder="discriminative"),
 )
 RECIPE = Recipe("tadam_readings", ROWS)
 

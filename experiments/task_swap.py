@@ -44,7 +44,6 @@ from fewshot_film.modes import evaluating, uncounted
 from fewshot_film.protocol import Protocol
 from fewshot_film.provenance import environment
 from fewshot_film.run import Run
-from fewshot_film.seeding import TEST, generator
 from fewshot_film.tables import percent, signed, table
 from fewshot_film.training import fit
 from fewshot_film.trial import Question, Trial, trial
@@ -129,11 +128,7 @@ def accuracies(put: Trial) -> dict[str, list[float]]:
     """Whose parameters -> the accuracy of every task; before the first comes the last task."""
     classifier = put.classifier
     assert isinstance(classifier, FewShotClassifier)
-    device = next(classifier.parameters()).device
-    drawn = [
-        put.sampler.sample(1, generator(put.protocol.seed, TEST, i)).to(device)
-        for i in range(put.protocol.episodes)
-    ]
+    drawn = list(put.episodes())
     with evaluating(classifier):
         own = [classifier.features.params_of(episode) for episode in drawn]
         return {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -15,11 +15,12 @@ from fewshot_film.config import Config, find_entry
 from fewshot_film.data.image_set import ImageSet
 from fewshot_film.data.root import data_root
 from fewshot_film.domains import domains_of, in_domains, named_domains
-from fewshot_film.episodes import Sampler, as_float, check_counts
+from fewshot_film.episodes import Episode, Sampler, as_float, check_counts
 from fewshot_film.errors import UsageError
 from fewshot_film.guard import check_same_classes, check_unseen, is_transductive, known_classes
 from fewshot_film.protocol import Protocol, protocol_of
 from fewshot_film.run import Run
+from fewshot_film.seeding import TEST, generator
 from fewshot_film.tasks import Augmented
 from fewshot_film.transforms import with_channels
 from fewshot_film.variants import load_as, looks_at_domain, run_of
@@ -97,6 +98,12 @@ class Trial:
     classifier: Classifier
     sampler: Sampler
     protocol: Protocol
+
+    def episodes(self) -> Iterator[Episode]:
+        """The tasks that an evaluation draws, one by one, on the classifier's device."""
+        device, seed = next(self.classifier.parameters()).device, self.protocol.seed
+        for i in range(self.protocol.episodes):
+            yield self.sampler.sample(1, generator(seed, TEST, i)).to(device)
 
 
 def trial(
