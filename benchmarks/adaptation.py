@@ -19,13 +19,13 @@ import tyro
 from step import Options, Step, interleaved
 
 import fewshot_film as ff
-from fewshot_film.batch_norm_adaptation import one_pass
-from fewshot_film.device import choose_device
-from fewshot_film.files import write_atomic
-from fewshot_film.memory import keep_freed_memory
-from fewshot_film.modes import evaluating
-from fewshot_film.provenance import environment
-from fewshot_film.tables import table
+from fewshot_film.base.device import choose_device
+from fewshot_film.base.files import write_atomic
+from fewshot_film.base.memory import keep_freed_memory
+from fewshot_film.base.modes import evaluating
+from fewshot_film.base.provenance import environment
+from fewshot_film.parts.statistics.estimators import one_pass
+from fewshot_film.report.tables import table
 
 CASES: Mapping[str, tuple[int, int, int]] = {
     "28x28, 4 batches of 256": (1, 28, 256),

@@ -24,15 +24,15 @@ import tyro
 from tqdm import trange
 
 import fewshot_film as ff
-from fewshot_film.checkpoint import Learner
-from fewshot_film.config import Config
-from fewshot_film.device import choose_device
-from fewshot_film.files import write_atomic
-from fewshot_film.memory import keep_freed_memory
-from fewshot_film.provenance import environment
-from fewshot_film.tables import table
-from fewshot_film.training import load_splits, step
-from fewshot_film.training_episodes import TrainingEpisodes
+from fewshot_film.base.device import choose_device
+from fewshot_film.base.files import write_atomic
+from fewshot_film.base.memory import keep_freed_memory
+from fewshot_film.base.provenance import environment
+from fewshot_film.config.config import Config
+from fewshot_film.report.tables import table
+from fewshot_film.runs.learner import Learner
+from fewshot_film.runs.training import load_splits, step
+from fewshot_film.runs.training_episodes import TrainingEpisodes
 
 RESULTS = Path(__file__).resolve().parent.parent / "results" / "benchmarks"
 

@@ -31,7 +31,7 @@ from rows import Result
 from show import Differences, bar_group, png, protocols, signed_by_seed
 
 import fewshot_film as ff
-from fewshot_film.tables import percent, table
+from fewshot_film.report.tables import percent, table
 
 DOMAINS = ("mnist", "usps", "svhn", "mnist-m")
 SHOTS = (1, 5, 20)

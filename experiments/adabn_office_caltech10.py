@@ -20,7 +20,7 @@ import tyro
 from leave_one_domain_out import leave_one_domain_out
 from recipe import Options, Tasks, run_recipe
 
-from fewshot_film.data.domain_folders import OFFICE_CALTECH10
+from fewshot_film.data.sets.domain_folders import OFFICE_CALTECH10
 
 BASE = replace(adabn_pacs.BASE, dataset="office-caltech10", query=3)
 TESTS = (Tasks(5, 1, 3, 600), Tasks(5, 5, 3, 600))

@@ -29,7 +29,7 @@ from leave_one_domain_out import leave_one_domain_out
 from recipe import Options, Tasks, run_recipe
 
 import fewshot_film as ff
-from fewshot_film.data.domain_folders import PACS
+from fewshot_film.data.sets.domain_folders import PACS
 
 BASE = replace(
     ff.default_config("pacs"),

@@ -28,21 +28,21 @@ from numpy import ndarray
 from recipe import Options, ended, shortened
 from show import png
 
-from fewshot_film.adaptation import AdaptiveBatchNorm
-from fewshot_film.config import Config, find_entry
+from fewshot_film.base.device import choose_device
+from fewshot_film.base.files import write_atomic
+from fewshot_film.base.provenance import environment
+from fewshot_film.config.config import Config, find_entry
 from fewshot_film.data.image_set import ImageSet
 from fewshot_film.data.root import data_root
-from fewshot_film.device import choose_device
 from fewshot_film.errors import UsageError
-from fewshot_film.evaluation import ci95, evaluate
-from fewshot_film.files import write_atomic
-from fewshot_film.protocol import Protocol
-from fewshot_film.provenance import environment
-from fewshot_film.run import Run
-from fewshot_film.tables import percent, table
-from fewshot_film.training import fit
-from fewshot_film.trial import Question, Trial, trial
-from fewshot_film.variants import statistics_of
+from fewshot_film.measure.accuracy import ci95, evaluate
+from fewshot_film.parts.adaptation import AdaptiveBatchNorm
+from fewshot_film.report.tables import percent, table
+from fewshot_film.runs.protocol import Protocol
+from fewshot_film.runs.run import Run
+from fewshot_film.runs.training import fit
+from fewshot_film.runs.trial import Question, Trial, trial
+from fewshot_film.runs.variants import statistics_of
 
 PAIRS = (("mnist", "usps"), ("usps", "mnist"), ("mnist", "mnist-m"), ("svhn", "mnist"))
 COUNTS = tuple(2**k for k in range(13))

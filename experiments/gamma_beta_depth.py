@@ -27,19 +27,19 @@ from show import png
 from tadam_ablation import Choices, chosen_recipe
 from torch import Tensor
 
-from fewshot_film.adaptation import LearnedAdapter
-from fewshot_film.conditioning import TaskParams
-from fewshot_film.config import Config
-from fewshot_film.device import choose_device
-from fewshot_film.files import write_atomic
-from fewshot_film.generator import PerSiteGenerator
-from fewshot_film.modes import evaluating
-from fewshot_film.protocol import Protocol
-from fewshot_film.provenance import environment
-from fewshot_film.run import Run
-from fewshot_film.tables import table
-from fewshot_film.training import fit
-from fewshot_film.trial import Question, Trial, trial
+from fewshot_film.base.device import choose_device
+from fewshot_film.base.files import write_atomic
+from fewshot_film.base.modes import evaluating
+from fewshot_film.base.provenance import environment
+from fewshot_film.config.config import Config
+from fewshot_film.parts.adaptation import LearnedAdapter
+from fewshot_film.parts.conditioning import TaskParams
+from fewshot_film.parts.generator import PerSiteGenerator
+from fewshot_film.report.tables import table
+from fewshot_film.runs.protocol import Protocol
+from fewshot_film.runs.run import Run
+from fewshot_film.runs.training import fit
+from fewshot_film.runs.trial import Question, Trial, trial
 
 ROW = "alpha-at-tc"
 TASKS = 200

@@ -27,7 +27,7 @@ from rows import Result
 from show import Differences
 
 import fewshot_film as ff
-from fewshot_film.data.glyphs.renderings import RENDERINGS
+from fewshot_film.data.sets.glyphs.renderings import RENDERINGS
 
 BASE = replace(
     ff.default_config("glyphs-renderings"),

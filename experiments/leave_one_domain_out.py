@@ -10,7 +10,7 @@ from recipe import Recipe, Row, Tasks
 from rows import Result
 from show import Differences
 
-from fewshot_film.config import Config
+from fewshot_film.config.config import Config
 
 COLUMNS = {
     "inductive": ("support", "task-norm", "film", "film-support"),

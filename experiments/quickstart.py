@@ -19,10 +19,10 @@ import numpy as np
 import tyro
 from numpy import ndarray
 
-from fewshot_film.cli import main as fewshot_film
-from fewshot_film.evaluation import ci95, paired
-from fewshot_film.files import write_atomic
-from fewshot_film.tables import percent, table
+from fewshot_film.base.files import write_atomic
+from fewshot_film.cli.main import main as fewshot_film
+from fewshot_film.measure.accuracy import ci95, paired
+from fewshot_film.report.tables import percent, table
 
 KINDS = {"all which-attribute": "which ", "all characters": "characters, "}
 QUICK = ["--steps", "20", "--validate-every", "10", "--validation-episodes", "10"]

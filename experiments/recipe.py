@@ -20,12 +20,12 @@ import show
 from filelock import FileLock
 from rows import Result
 
-from fewshot_film.config import Config
+from fewshot_film.base.files import write_atomic
+from fewshot_film.config.config import Config
 from fewshot_film.errors import FewShotError, UsageError
-from fewshot_film.files import write_atomic
-from fewshot_film.report import evaluate_run
-from fewshot_film.training import Interrupted, fit
-from fewshot_film.trial import Question
+from fewshot_film.runs.report import evaluate_run
+from fewshot_film.runs.training import Interrupted, fit
+from fewshot_film.runs.trial import Question
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
 

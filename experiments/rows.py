@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from fewshot_film.config import Config, from_json
-from fewshot_film.domains import domains_of
+from fewshot_film.base.files import file_sha256, write_atomic
+from fewshot_film.config.config import Config, from_json
+from fewshot_film.config.domains import domains_of
 from fewshot_film.errors import UsageError
-from fewshot_film.evaluation import Difference, ci95, paired
-from fewshot_film.files import file_sha256, write_atomic
-from fewshot_film.report import Report
-from fewshot_film.run import Run
+from fewshot_film.measure.accuracy import Difference, ci95, paired
+from fewshot_film.runs.report import Report
+from fewshot_film.runs.run import Run
 
 
 @dataclass(frozen=True, eq=False)

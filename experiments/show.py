@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from rows import Result
 
-from fewshot_film.protocol import Protocol
-from fewshot_film.provenance import NO_BFLOAT16
-from fewshot_film.tables import percent, signed, table
+from fewshot_film.base.provenance import NO_BFLOAT16
+from fewshot_film.report.tables import percent, signed, table
+from fewshot_film.runs.protocol import Protocol
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

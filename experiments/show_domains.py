@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from rows import Result
 from show import Differences, bar_group, png, protocols, signed_by_seed
 
-from fewshot_film.tables import percent, table
+from fewshot_film.report.tables import percent, table
 
 OWN = "none"
 """The method that the others of a domain are compared with: the network as it is."""

@@ -55,10 +55,10 @@ import tyro
 from recipe import Options, Recipe, Row, Tasks, ended, run_rows, shortened
 
 import fewshot_film as ff
-from fewshot_film.config import Config
-from fewshot_film.device import choose_device, has_bfloat16
+from fewshot_film.base.device import choose_device, has_bfloat16
+from fewshot_film.config.config import Config
 from fewshot_film.errors import UsageError
-from fewshot_film.selection import choose_by_validation
+from fewshot_film.runs.selection import choose_by_validation
 
 PUBLISHED = replace(
     ff.default_config("fc100"),

@@ -34,19 +34,19 @@ from tadam_readings import RECIPE
 from tqdm import tqdm
 
 import fewshot_film as ff
-from fewshot_film.classifier import FewShotClassifier
-from fewshot_film.conditioning import TaskParams
-from fewshot_film.device import choose_device
-from fewshot_film.episodes import Episode
-from fewshot_film.evaluation import ci95, paired
-from fewshot_film.files import file_sha256, write_atomic
-from fewshot_film.modes import evaluating, uncounted
-from fewshot_film.protocol import Protocol
-from fewshot_film.provenance import environment
-from fewshot_film.run import Run
-from fewshot_film.tables import percent, signed, table
-from fewshot_film.training import fit
-from fewshot_film.trial import Question, Trial, trial
+from fewshot_film.base.device import choose_device
+from fewshot_film.base.files import file_sha256, write_atomic
+from fewshot_film.base.modes import evaluating, uncounted
+from fewshot_film.base.provenance import environment
+from fewshot_film.measure.accuracy import ci95, paired
+from fewshot_film.model.classifier import FewShotClassifier
+from fewshot_film.parts.conditioning import TaskParams
+from fewshot_film.report.tables import percent, signed, table
+from fewshot_film.runs.protocol import Protocol
+from fewshot_film.runs.run import Run
+from fewshot_film.runs.training import fit
+from fewshot_film.runs.trial import Question, Trial, trial
+from fewshot_film.tasks.episode import Episode
 
 TASKS = 400
 SPLITS = {"train": "training classes", "val": "validation classes"}

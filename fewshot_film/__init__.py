@@ -13,49 +13,33 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from fewshot_film._version import __version__
-from fewshot_film.adaptation import (
-    Adapter,
-    AdaptiveBatchNorm,
-    LearnedAdapter,
-    NoAdaptation,
-)
-from fewshot_film.batch_norm_adaptation import (
-    adapt_batchnorm,
-    layer_by_layer,
-    one_pass,
-    online,
-)
-from fewshot_film.build import build
-from fewshot_film.classifier import (
+from fewshot_film.base.seeding import generator
+from fewshot_film.config.build import build
+from fewshot_film.config.config import Config, default_config
+from fewshot_film.data.image_set import ImageSet
+from fewshot_film.errors import FewShotError, UsageError
+from fewshot_film.measure.accuracy import Evaluation, evaluate, paired
+from fewshot_film.measure.audit import Audit, audit
+from fewshot_film.model.classifier import (
     AdaptedClassifier,
     AdaptedExtractor,
     Classifier,
     FewShotClassifier,
     TaskConditionedExtractor,
 )
-from fewshot_film.conditioning import Bias, Conditioning, FiLM, Gate, Scale, Unconditioned
-from fewshot_film.config import Config, default_config
-from fewshot_film.correlation_alignment import correlation_alignment
-from fewshot_film.data.image_set import ImageSet
-from fewshot_film.domain_statistics import DomainStatistics, with_statistics
-from fewshot_film.encoder import (
-    DiscriminativeEncoder,
-    PrototypeMean,
-    TaskEncoder,
-)
-from fewshot_film.episodes import Episode, EpisodeSampler, LabeledSet, Sampler
-from fewshot_film.errors import FewShotError, UsageError
-from fewshot_film.evaluation import Evaluation, evaluate, paired
-from fewshot_film.experiment import train
-from fewshot_film.extractor import Conv4, Extractor, ResNet12, wide_resnet12
-from fewshot_film.generator import Generator, PerSiteGenerator, SharedGenerator
-from fewshot_film.head import (
+from fewshot_film.model.supervised import SupervisedClassifier
+from fewshot_film.parts.adaptation import Adapter, AdaptiveBatchNorm, LearnedAdapter, NoAdaptation
+from fewshot_film.parts.conditioning import Bias, Conditioning, FiLM, Gate, Scale, Unconditioned
+from fewshot_film.parts.encoder import DiscriminativeEncoder, PrototypeMean, TaskEncoder
+from fewshot_film.parts.extractor import Conv4, Extractor, ResNet12, wide_resnet12
+from fewshot_film.parts.generator import Generator, PerSiteGenerator, SharedGenerator
+from fewshot_film.parts.head import (
     PrototypeHead,
     cosine,
     negative_euclidean,
     negative_squared_euclidean,
 )
-from fewshot_film.normalization import (
+from fewshot_film.parts.normalization import (
     BatchNorm,
     GroupNorm,
     MetaBatchNorm,
@@ -67,14 +51,21 @@ from fewshot_film.normalization import (
     instance_norm,
     layer_norm,
 )
-from fewshot_film.protocol import Protocol
-from fewshot_film.report import Report, evaluate_run
-from fewshot_film.run import Run, load
-from fewshot_film.seeding import generator
-from fewshot_film.selection import choose_by_validation
-from fewshot_film.supervised import SupervisedClassifier
-from fewshot_film.transductivity import Audit, audit
-from fewshot_film.trial import Question
+from fewshot_film.parts.statistics.alignment import correlation_alignment
+from fewshot_film.parts.statistics.domain import DomainStatistics, with_statistics
+from fewshot_film.parts.statistics.estimators import (
+    adapt_batchnorm,
+    layer_by_layer,
+    one_pass,
+    online,
+)
+from fewshot_film.report.train import train
+from fewshot_film.runs.protocol import Protocol
+from fewshot_film.runs.report import Report, evaluate_run
+from fewshot_film.runs.run import Run, load
+from fewshot_film.runs.selection import choose_by_validation
+from fewshot_film.runs.trial import Question
+from fewshot_film.tasks.episode import Episode, EpisodeSampler, LabeledSet, Sampler
 
 __all__ = [
     "AdaptedClassifier",

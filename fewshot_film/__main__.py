@@ -2,7 +2,7 @@
 
 import sys
 
-from fewshot_film.cli import main
+from fewshot_film.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -6,20 +6,20 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from fewshot_film.adaptation import Adapter, AdaptiveBatchNorm, LearnedAdapter, NoAdaptation
-from fewshot_film.build import NORMALIZATIONS as EVERY_NORMALIZATION
-from fewshot_film.classifier import FewShotClassifier, TaskConditionedExtractor
-from fewshot_film.conditioning import FiLM, TaskParams
+from fewshot_film.config.build import NORMALIZATIONS as EVERY_NORMALIZATION
 from fewshot_film.data.image_set import ImageSet
-from fewshot_film.encoder import DiscriminativeEncoder, PrototypeMean
-from fewshot_film.episodes import Episode, LabeledSet
-from fewshot_film.extractor import Conv4, Extractor, ResNet12, wide_resnet12
-from fewshot_film.extractor.base import ConditioningFactory
-from fewshot_film.generator import Generator, PerSiteGenerator, SharedGenerator
-from fewshot_film.generator.per_site import ParameterNetwork
-from fewshot_film.head import PrototypeHead
-from fewshot_film.normalization import MetaBatchNorm, TransductiveBatchNorm
-from fewshot_film.normalization.task_norm import TaskNorm
+from fewshot_film.model.classifier import FewShotClassifier, TaskConditionedExtractor
+from fewshot_film.parts.adaptation import Adapter, AdaptiveBatchNorm, LearnedAdapter, NoAdaptation
+from fewshot_film.parts.conditioning import FiLM, TaskParams
+from fewshot_film.parts.encoder import DiscriminativeEncoder, PrototypeMean
+from fewshot_film.parts.extractor import Conv4, Extractor, ResNet12, wide_resnet12
+from fewshot_film.parts.extractor.base import ConditioningFactory
+from fewshot_film.parts.generator import Generator, PerSiteGenerator, SharedGenerator
+from fewshot_film.parts.generator.per_site import ParameterNetwork
+from fewshot_film.parts.head import PrototypeHead
+from fewshot_film.parts.normalization import MetaBatchNorm, TransductiveBatchNorm
+from fewshot_film.parts.normalization.task_norm import TaskNorm
+from fewshot_film.tasks.episode import Episode, LabeledSet
 
 SIZE = 16
 NORMS = (nn.BatchNorm2d, nn.GroupNorm, MetaBatchNorm, TransductiveBatchNorm, TaskNorm)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from fewshot_film.data.cifar import CIFAR_FS_TEST, CIFAR_FS_VAL, FOLDER
+from fewshot_film.data.sets.cifar import CIFAR_FS_TEST, CIFAR_FS_VAL, FOLDER
 
 CLASSES = sorted(
     [*CIFAR_FS_VAL.split(), *CIFAR_FS_TEST.split(), *(f"class_{i:02d}" for i in range(64))]

@@ -16,14 +16,14 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
 
-from fewshot_film import training
-from fewshot_film.checkpoint import Learner
-from fewshot_film.cli import main
-from fewshot_film.config import Config
-from fewshot_film.episodes import Episode
-from fewshot_film.files import load_tensors
-from fewshot_film.objective import Outcome
-from fewshot_film.run import Run
+from fewshot_film.base.files import load_tensors
+from fewshot_film.cli.main import main
+from fewshot_film.config.config import Config
+from fewshot_film.model.objective import Outcome
+from fewshot_film.runs import training
+from fewshot_film.runs.learner import Learner
+from fewshot_film.runs.run import Run
+from fewshot_film.tasks.episode import Episode
 
 SHORT: dict[str, Any] = {
     "steps": 6,

@@ -15,54 +15,15 @@ PACKAGE = Path(__file__).parents[1] / "fewshot_film"
 ORDER = (
     "_version",
     "errors",
-    "seeding",
-    "modes",
-    "files",
-    "device",
-    "interrupt",
-    "memory",
-    "provenance",
-    "moments",
-    "domain_statistics",
-    "batch_norm_adaptation",
-    "correlation_alignment",
+    "base",
     "data",
-    "episodes",
-    "transforms",
     "tasks",
-    "conditioning",
-    "normalization",
-    "encoder",
-    "generator",
-    "extractor",
-    "adaptation",
-    "head",
-    "classifier",
-    "supervised",
-    "objective",
-    "catalog",
+    "parts",
+    "model",
+    "measure",
     "config",
-    "domains",
-    "build",
-    "run",
-    "variants",
-    "optimizer",
-    "checkpoint",
-    "guard",
-    "evaluation",
-    "transductivity",
-    "schedule",
-    "training_episodes",
-    "log",
-    "training",
-    "selection",
-    "protocol",
-    "trial",
+    "runs",
     "report",
-    "tables",
-    "pictures",
-    "experiment",
-    "commands",
     "cli",
     "__main__",
 )
@@ -138,7 +99,7 @@ def run(code: str, **environment: str) -> str:
 
 def test_importing_everything_a_run_needs_is_light() -> None:
     code = (
-        "import sys, fewshot_film.training, fewshot_film.evaluation;"
+        "import sys, fewshot_film.runs.training, fewshot_film.measure.accuracy;"
         "print([m for m in ('matplotlib', 'sklearn', 'tyro', 'scipy') if m in sys.modules])"
     )
     assert run(code) == "[]"
@@ -155,6 +116,6 @@ def test_openmp_waits_passively_unless_told(given: dict[str, str], expected: str
         "    def find_spec(self, name, path, target=None):\n"
         "        if name == 'torch': print(os.environ.get('OMP_WAIT_POLICY'))\n"
         "sys.meta_path.insert(0, Watch())\n"
-        "import fewshot_film.episodes\n"
+        "import fewshot_film.tasks.episode\n"
     )
     assert run(code, **given) == expected

@@ -12,12 +12,12 @@ import torch
 from jaxtyping import config as jaxtyping_config
 from torch import Tensor, nn
 
-from fewshot_film.adaptation import LearnedAdapter
-from fewshot_film.classifier import FewShotClassifier
-from fewshot_film.conditioning import Bias, Conditioning, FiLM, Gate, Scale
-from fewshot_film.episodes import Episode
-from fewshot_film.extractor import DropBlock
-from fewshot_film.generator import Generator
+from fewshot_film.model.classifier import FewShotClassifier
+from fewshot_film.parts.adaptation import LearnedAdapter
+from fewshot_film.parts.conditioning import Bias, Conditioning, FiLM, Gate, Scale
+from fewshot_film.parts.extractor import DropBlock
+from fewshot_film.parts.generator import Generator
+from fewshot_film.tasks.episode import Episode
 
 Mechanism = type[Conditioning]
 

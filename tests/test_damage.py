@@ -14,11 +14,12 @@ import running
 import torch
 from running import assert_same, complaint, finished, process, refused, train, unfinished
 
-from fewshot_film import __version__, training
+from fewshot_film import __version__
+from fewshot_film.base.files import load_tensors, save_tensors
 from fewshot_film.errors import FewShotError, UsageError
-from fewshot_film.files import load_tensors, save_tensors
-from fewshot_film.run import Run
-from fewshot_film.schedule import learning_rate
+from fewshot_film.runs import training
+from fewshot_film.runs.run import Run
+from fewshot_film.runs.schedule import learning_rate
 
 CHECKPOINTS = ("best.safetensors", "last.safetensors")
 

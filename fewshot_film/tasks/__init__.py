@@ -3,10 +3,10 @@
 from fewshot_film.tasks.augmented import Augmented
 from fewshot_film.tasks.class_batches import ClassBatches
 from fewshot_film.tasks.cross_domain import CrossDomainSampler
+from fewshot_film.tasks.labeled_batches import SupervisedBatches
 from fewshot_film.tasks.mixture import Mixture
 from fewshot_film.tasks.rendered import Rendered
 from fewshot_film.tasks.same_domain import SameDomainSampler
-from fewshot_film.tasks.supervised import SupervisedBatches
 from fewshot_film.tasks.uniform_query import UniformQuerySampler
 from fewshot_film.tasks.which_attribute import FACTORS, WhichAttributeSampler
 

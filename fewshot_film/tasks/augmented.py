@@ -9,7 +9,7 @@ from typing import TypeAlias, final
 import torch
 from torch import Tensor
 
-from fewshot_film.episodes import Episode, LabeledSet, Sampler
+from fewshot_film.tasks.episode import Episode, LabeledSet, Sampler
 
 Transform: TypeAlias = Callable[[Tensor, torch.Generator], Tensor]
 """(images (image, C, H, W) in [0, 1], rng) -> images of the same shape."""

@@ -7,7 +7,7 @@ from typing import final
 import torch
 
 from fewshot_film.data.image_set import ImageSet
-from fewshot_film.episodes import LabeledSet, as_float
+from fewshot_film.tasks.episode import LabeledSet, as_float
 
 
 @final

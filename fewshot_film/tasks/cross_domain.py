@@ -9,12 +9,8 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from fewshot_film.data.image_set import ImageSet
-from fewshot_film.episodes import Episode, check_counts, draw_distinct
-from fewshot_film.tasks.domain_cells import (
-    DomainCells,
-    draw_domain_and_classes,
-    eligible_classes,
-)
+from fewshot_film.tasks.domain_cells import DomainCells, draw_domain_and_classes, eligible_classes
+from fewshot_film.tasks.episode import Episode, check_counts, draw_distinct
 
 
 @final

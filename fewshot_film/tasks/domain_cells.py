@@ -7,8 +7,8 @@ from jaxtyping import Bool, Int64
 from torch import Tensor
 
 from fewshot_film.data.image_set import ImageSet
-from fewshot_film.episodes import LabeledSet, as_float, draw_among
 from fewshot_film.errors import UsageError
+from fewshot_film.tasks.episode import LabeledSet, as_float, draw_among
 
 
 class DomainCells:

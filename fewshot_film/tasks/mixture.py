@@ -8,7 +8,7 @@ from typing import final
 
 import torch
 
-from fewshot_film.episodes import Episode, Sampler
+from fewshot_film.tasks.episode import Episode, Sampler
 
 
 @final

@@ -9,9 +9,9 @@ from typing import final
 import torch
 from torch import Tensor
 
-from fewshot_film.data.glyphs.renderings import RENDERINGS, SEEN, render
-from fewshot_film.data.glyphs.shapes import jittered
-from fewshot_film.episodes import Episode, LabeledSet, Sampler
+from fewshot_film.data.sets.glyphs.renderings import RENDERINGS, SEEN, render
+from fewshot_film.data.sets.glyphs.shapes import jittered
+from fewshot_film.tasks.episode import Episode, LabeledSet, Sampler
 
 
 @final

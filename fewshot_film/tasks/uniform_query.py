@@ -9,7 +9,8 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from fewshot_film.data.image_set import ImageSet
-from fewshot_film.episodes import (
+from fewshot_film.errors import UsageError
+from fewshot_film.tasks.episode import (
     Episode,
     LabeledSet,
     Members,
@@ -18,7 +19,6 @@ from fewshot_film.episodes import (
     draw_among,
     draw_distinct,
 )
-from fewshot_film.errors import UsageError
 
 
 @final

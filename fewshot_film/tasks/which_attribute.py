@@ -8,10 +8,12 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from fewshot_film.data.glyphs.renderings import SEEN, render
-from fewshot_film.data.glyphs.shapes import deform, weigh
+from fewshot_film.base.seeding import uniform
 from fewshot_film.data.image_set import ImageSet
-from fewshot_film.episodes import (
+from fewshot_film.data.sets.glyphs.renderings import SEEN, render
+from fewshot_film.data.sets.glyphs.shapes import deform, weigh
+from fewshot_film.errors import UsageError
+from fewshot_film.tasks.episode import (
     Episode,
     LabeledSet,
     Members,
@@ -19,8 +21,6 @@ from fewshot_film.episodes import (
     check_counts,
     draw_distinct,
 )
-from fewshot_film.errors import UsageError
-from fewshot_film.seeding import uniform
 
 FACTORS = ("character", "size", "slant", "rendering")
 SIZES = (0.45, 0.55, 0.67, 0.82, 1.0)

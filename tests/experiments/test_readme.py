@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 import fewshot_film as ff
-from fewshot_film.adaptation import AdaptiveBatchNorm
-from fewshot_film.classifier import FewShotClassifier
-from fewshot_film.cli import parse
+from fewshot_film.cli.main import parse
+from fewshot_film.model.classifier import FewShotClassifier
+from fewshot_film.parts.adaptation import AdaptiveBatchNorm
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "experiments"))

@@ -34,13 +34,13 @@ import task_swap  # noqa: E402
 from recipe import Options, Recipe  # noqa: E402
 from tadam_ablation import DECAYS, PUBLISHED, Choices, ablation, narrow  # noqa: E402
 
-from fewshot_film.adaptation import NoAdaptation  # noqa: E402
-from fewshot_film.classifier import FewShotClassifier  # noqa: E402
-from fewshot_film.data.domain_folders import OFFICE_CALTECH10, PACS  # noqa: E402
+from fewshot_film.base.seeding import TEST, generator  # noqa: E402
+from fewshot_film.data.sets.domain_folders import OFFICE_CALTECH10, PACS  # noqa: E402
 from fewshot_film.errors import UsageError  # noqa: E402
-from fewshot_film.run import Run  # noqa: E402
-from fewshot_film.seeding import TEST, generator  # noqa: E402
-from fewshot_film.trial import Question, trial  # noqa: E402
+from fewshot_film.model.classifier import FewShotClassifier  # noqa: E402
+from fewshot_film.parts.adaptation import NoAdaptation  # noqa: E402
+from fewshot_film.runs.run import Run  # noqa: E402
+from fewshot_film.runs.trial import Question, trial  # noqa: E402
 
 pytestmark = pytest.mark.slow
 

@@ -3,9 +3,9 @@ import torch
 from making import seeded
 from torch import Tensor
 
-from fewshot_film.episodes import EpisodeSampler
 from fewshot_film.tasks import Augmented
-from fewshot_film.transforms import flip_and_crop
+from fewshot_film.tasks.episode import EpisodeSampler
+from fewshot_film.tasks.transforms import flip_and_crop
 
 DATA = making.image_set([6] * 5, size=16)
 SAMPLER = EpisodeSampler(DATA, 3, 1, 2)

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from making import seeded
 
 from fewshot_film.data.image_set import ImageSet
-from fewshot_film.episodes import Episode
 from fewshot_film.errors import UsageError
 from fewshot_film.tasks import CrossDomainSampler
+from fewshot_film.tasks.episode import Episode
 
 DATA = making.image_set([9, 4, 6, 12, 7, 5], domains=3)
 

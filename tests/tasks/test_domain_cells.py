@@ -4,11 +4,7 @@ import torch
 from making import numbers, seeded
 
 from fewshot_film.errors import UsageError
-from fewshot_film.tasks.domain_cells import (
-    DomainCells,
-    draw_domain_and_classes,
-    eligible_classes,
-)
+from fewshot_film.tasks.domain_cells import DomainCells, draw_domain_and_classes, eligible_classes
 
 DATA = making.image_set([9, 4, 6], domains=3)
 FIT = torch.tensor([[True, True, False], [True, False, False], [False, True, False]])

@@ -2,8 +2,8 @@ import making
 import torch
 from making import seeded
 
-from fewshot_film.episodes import Episode, EpisodeSampler
 from fewshot_film.tasks import Mixture
+from fewshot_film.tasks.episode import Episode, EpisodeSampler
 
 PLAIN = EpisodeSampler(making.image_set([6] * 5), 3, 1, 2)
 

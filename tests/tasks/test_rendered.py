@@ -4,10 +4,10 @@ import torch
 from making import seeded
 from torch import Tensor
 
-from fewshot_film.data.glyphs.renderings import RENDERINGS, UNSEEN
-from fewshot_film.data.glyphs.shapes import jittered
-from fewshot_film.episodes import EpisodeSampler
+from fewshot_film.data.sets.glyphs.renderings import RENDERINGS, UNSEEN
+from fewshot_film.data.sets.glyphs.shapes import jittered
 from fewshot_film.tasks import Rendered, rendered
+from fewshot_film.tasks.episode import EpisodeSampler
 
 DATA = making.image_set([6] * 5, size=28)
 SAMPLER = EpisodeSampler(DATA, 3, 1, 2)

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from making import numbers, seeded
 
 from fewshot_film.data.image_set import ImageSet
-from fewshot_film.episodes import Sampler
 from fewshot_film.errors import UsageError
 from fewshot_film.tasks import SameDomainSampler
+from fewshot_film.tasks.episode import Sampler
 
 DATA = making.image_set([9, 4, 6, 12, 7, 15], domains=3)
 

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from making import seeded
 
-from fewshot_film.episodes import Sampler
 from fewshot_film.errors import UsageError
 from fewshot_film.tasks import UniformQuerySampler
+from fewshot_film.tasks.episode import Sampler
 
 COUNTS = [4, 9, 5, 30, 4, 7]
 DATA = making.image_set(COUNTS)

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from making import seeded
 from torch import Tensor
 
-from fewshot_film.data.glyphs.renderings import SEEN
-from fewshot_film.episodes import LabeledSet
+from fewshot_film.data.sets.glyphs.renderings import SEEN
 from fewshot_film.errors import UsageError
 from fewshot_film.tasks import FACTORS, WhichAttributeSampler, which_attribute
+from fewshot_film.tasks.episode import LabeledSet
 from fewshot_film.tasks.which_attribute import SIZES, SLANTS, balanced
 
 DATA = making.image_set([6, 2, 9, 4, 5, 7], size=28)

@@ -1,0 +1,206 @@
+"""The data sets by name: how to load each, what tasks to draw from it, and its good defaults."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from fewshot_film.data.image_set import ImageSet
+from fewshot_film.data.sets.cifar import CIFAR_FS, FC100
+from fewshot_film.data.sets.digits import DIGITS
+from fewshot_film.data.sets.domain_folders import OFFICE_CALTECH10, PACS
+from fewshot_film.data.sets.folder import folder_source
+from fewshot_film.data.sets.glyphs import SOURCE as GLYPHS
+from fewshot_film.data.sets.glyphs.by_rendering import BY_RENDERING
+from fewshot_film.data.sets.glyphs.by_typeface import BY_TYPEFACE
+from fewshot_film.data.sets.glyphs.renderings import RENDERINGS, SEEN
+from fewshot_film.data.sets.omniglot import OMNIGLOT, OMNIGLOT_LAKE
+from fewshot_film.data.source import SPLITS, DataSource
+from fewshot_film.errors import UsageError
+from fewshot_film.tasks import (
+    FACTORS,
+    CrossDomainSampler,
+    Mixture,
+    Rendered,
+    SameDomainSampler,
+    UniformQuerySampler,
+    WhichAttributeSampler,
+)
+from fewshot_film.tasks.episode import EpisodeSampler, Sampler
+
+SamplerFactory: TypeAlias = Callable[[ImageSet, int, int, int], Sampler]
+"""(data, way, shot, query) -> sampler."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A data source and the tasks drawn from it: for training, and to evaluate each split.
+
+    `factors` counts the attributes that its tasks may ask for; `defaults` are the fields of
+    Config that suit it.
+    """
+
+    source: DataSource
+    tasks: str
+    training: SamplerFactory = EpisodeSampler
+    evaluation: Mapping[str, SamplerFactory] = field(default_factory=dict)
+    factors: int = 0
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+
+    def evaluating(self, split: str) -> SamplerFactory:
+        """What draws the tasks of `split` in an evaluation."""
+        return self.evaluation.get(split, EpisodeSampler)
+
+
+def uniform_queries(factory: SamplerFactory, entry: Entry) -> SamplerFactory:
+    """Plain tasks, with queries drawn uniformly over the images of their classes."""
+    if factory is not EpisodeSampler:
+        raise UsageError(
+            f"--query-draw uniform is for plain tasks, {entry.source.name} draws {entry.tasks}; "
+            "leave it out"
+        )
+    return UniformQuerySampler
+
+
+def large_classes(data: ImageSet, way: int, shot: int, query: int) -> Sampler:
+    """Plain tasks of the classes that hold enough images for them."""
+    large = data.with_at_least(shot + query)
+    # of too few large classes the sampler of all says what is missing
+    return EpisodeSampler(large if len(large.names) >= way else data, way, shot, query)
+
+
+def characters(sampler: SamplerFactory, renderings: Sequence[int]) -> SamplerFactory:
+    """Tasks of `sampler` on glyphs, each in one of the renderings."""
+    return lambda data, way, shot, query: Rendered(sampler(data, way, shot, query), renderings)
+
+
+def both(first: SamplerFactory, second: SamplerFactory) -> SamplerFactory:
+    """Tasks of two kinds, half and half."""
+    return lambda *shape: Mixture([first(*shape), second(*shape)])
+
+
+def _glyph_entry(
+    tasks: str, kind: Callable[[Sequence[int]], SamplerFactory], **others: Any
+) -> Entry:
+    """Training and validation see the SEEN renderings only; the test sees them all."""
+    seen, every = kind(SEEN), kind(range(len(RENDERINGS)))
+    return Entry(GLYPHS, tasks, seen, {"train": seen, "val": seen, "test": every}, **others)
+
+
+def _attributes(renderings: Sequence[int]) -> SamplerFactory:
+    """The levels of the rendering attribute are the SEEN ones, whatever the split."""
+    del renderings
+    return WhichAttributeSampler
+
+
+def _same_domain(source: DataSource, what: str, tested: str, defaults: Mapping[str, Any]) -> Entry:
+    """Tasks inside one domain each, in every split; by default `tested` is kept for the test."""
+    tasks = f"{what}, each task in one domain"
+    return _of_domains(source, tasks, SameDomainSampler, {**defaults, "test_domains": tested})
+
+
+def _across(source: DataSource, tested: str, defaults: Mapping[str, Any]) -> Entry:
+    """Support in one domain and queries in the others, in every split."""
+    tasks = "support in one domain, queries in others"
+    return _of_domains(source, tasks, CrossDomainSampler, {**defaults, "test_domains": tested})
+
+
+def _of_domains(
+    source: DataSource, tasks: str, sampler: SamplerFactory, defaults: Mapping[str, Any]
+) -> Entry:
+    return Entry(source, tasks, sampler, dict.fromkeys(SPLITS, sampler), defaults=defaults)
+
+
+GLYPH_DEFAULTS = {
+    "channels": 1,
+    "size": 28,
+    "encoder": "discriminative",
+    "shot": 3,
+    "query": 3,
+    "learning_rate": 6e-3,
+    "steps": 3000,
+}
+RENDERED_DEFAULTS = {**GLYPH_DEFAULTS, "encoder": "prototype-mean", "shot": 1, "query": 5}
+OMNIGLOT_DEFAULTS = {
+    "channels": 1,
+    "size": 28,
+    "width": 64,
+    "way": 30,
+    "shot": 1,
+    "query": 5,
+    "tasks": 1,
+    "steps": 6000,
+    "learning_rate": 4e-3,
+}
+DIGITS_DEFAULTS = {
+    "channels": 3,
+    "size": 32,
+    "width": 64,
+    "shot": 5,
+    "query": 5,
+    "tasks": 2,
+}
+OBJECT_DEFAULTS = {**DIGITS_DEFAULTS, "augmentation": "flip-crop"}
+FOLDER_DEFAULTS = {**OBJECT_DEFAULTS, "size": 84, "shot": 1}
+
+ENTRIES: Mapping[str, Entry] = {
+    "glyphs": _glyph_entry(
+        "half which-attribute, half character tasks",
+        lambda renderings: both(WhichAttributeSampler, characters(large_classes, renderings)),
+        factors=len(FACTORS),
+        defaults=GLYPH_DEFAULTS,
+    ),
+    "glyphs-attributes": _glyph_entry(
+        "the support set tells which of four attributes is the label",
+        _attributes,
+        factors=len(FACTORS),
+        defaults=GLYPH_DEFAULTS,
+    ),
+    "glyphs-characters": _glyph_entry(
+        "characters of unseen scripts, each task in one rendering",
+        lambda renderings: characters(large_classes, renderings),
+        defaults=GLYPH_DEFAULTS,
+    ),
+    "glyphs-typefaces": _glyph_entry(
+        "support in one typeface, queries in others",
+        lambda renderings: characters(CrossDomainSampler, renderings),
+        defaults={**GLYPH_DEFAULTS, "encoder": "prototype-mean", "shot": 1, "query": 1},
+    ),
+    "glyphs-renderings": _same_domain(
+        BY_RENDERING, "characters", ",".join(RENDERINGS[1:]), RENDERED_DEFAULTS
+    ),
+    "glyphs-new-typefaces": _same_domain(
+        BY_TYPEFACE, "characters", "new typefaces", {**RENDERED_DEFAULTS, "query": 3}
+    ),
+    "omniglot": Entry(OMNIGLOT, "characters, Vinyals split", defaults=OMNIGLOT_DEFAULTS),
+    "omniglot-lake": Entry(OMNIGLOT_LAKE, "characters, by alphabet", defaults=OMNIGLOT_DEFAULTS),
+    "cifar-fs": Entry(CIFAR_FS, "objects", defaults=OBJECT_DEFAULTS),
+    "fc100": Entry(FC100, "objects", defaults=OBJECT_DEFAULTS),
+    "digits": _same_domain(DIGITS, "digits", "mnist-m", DIGITS_DEFAULTS),
+    "digits-across": _across(DIGITS, "svhn,mnist-m", DIGITS_DEFAULTS),
+    "pacs": _same_domain(PACS, "objects", "sketch", OBJECT_DEFAULTS),
+    "pacs-across": _across(PACS, "cartoon,sketch", OBJECT_DEFAULTS),
+    "office-caltech10": _same_domain(OFFICE_CALTECH10, "objects", "webcam", OBJECT_DEFAULTS),
+    "office-caltech10-across": _across(OFFICE_CALTECH10, "dslr,webcam", OBJECT_DEFAULTS),
+}
+
+
+def entry(name: str) -> Entry:
+    """The data set called `name`, or an error with the known names and the nearest."""
+    if name in ENTRIES:
+        return ENTRIES[name]
+    near = difflib.get_close_matches(name, ENTRIES, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise UsageError(f"unknown data set {name!r}; known: {', '.join(ENTRIES)}{hint}")
+
+
+def folder_entry(path: Path, size: int, channels: int | None = None) -> Entry:
+    """A person's own folder of class folders."""
+    return Entry(
+        folder_source(path, size, channels),
+        "classes of the folder",
+        defaults=FOLDER_DEFAULTS,
+    )

@@ -1,7 +1,0 @@
-"""Task encoders: what a support set says of its task."""
-
-from fewshot_film.encoder.base import FeatureFunction, TaskEncoder
-from fewshot_film.encoder.discriminative import DiscriminativeEncoder
-from fewshot_film.encoder.prototype_mean import PrototypeMean
-
-__all__ = ["DiscriminativeEncoder", "FeatureFunction", "PrototypeMean", "TaskEncoder"]

@@ -1,0 +1,1 @@
+"""How good, how sure, and how fair: accuracy, paired comparison, audit."""

@@ -1,0 +1,1 @@
+"""The pieces put together: classifiers, and what their training minimises."""

@@ -1,0 +1,1 @@
+"""The catalogue: one family a folder, one part a file."""

@@ -1,0 +1,136 @@
+"""Adaptive batch norm (Li et al., Pattern Recognition 2018) as an adapter."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias, final, get_args
+
+import torch
+from torch import Tensor, nn
+
+from fewshot_film.base.moments import merged_moments
+from fewshot_film.errors import UsageError
+from fewshot_film.parts.adaptation.base import Adapter
+from fewshot_film.parts.conditioning import SiteParams, TaskParams
+from fewshot_film.parts.extractor import Extractor, Site
+from fewshot_film.parts.normalization import BatchNorm
+from fewshot_film.parts.normalization.base import task_moments
+from fewshot_film.parts.statistics.domain import (
+    DomainStatistics,
+    Moments,
+    batch_norms,
+    check_prior,
+    check_same_norms,
+)
+from fewshot_film.tasks.episode import LabeledSet
+
+FromTask: TypeAlias = Literal["support", "support+query"]
+
+Statistics: TypeAlias = FromTask | DomainStatistics
+"""Whose moments: the support set's, those of support and queries, or a domain's, known before."""
+
+
+@final
+class AdaptiveBatchNorm(Adapter):
+    """support -> the mean and variance that take the place of the source's in every batch norm.
+
+    Weight and bias stay as they are, there is nothing to train, and the variance is the biased one.
+    One pass over the images adapts layer by layer: each batch norm's moments are taken under the
+    adapted ones below it. A domain's statistics, such as `one_pass(extractor, batches)` gives, are
+    taken as they are; they are no part of the state dict: `DomainStatistics.save` keeps them. With
+    `prior`, the source's moments count as so many images of the task.
+
+    The queries' own images, "support+query", make the answers transductive.
+
+    `film` is an adapter whose parameters the extractor gets as well. It reads the network as it was
+    trained; the moments of a support set are then taken under its parameters, and FiLM follows the
+    adapted batch norm at every site. A domain's statistics are used as they come.
+    """
+
+    def __init__(
+        self,
+        statistics: Statistics = "support",
+        *,
+        prior: float = 0.0,
+        film: Adapter | None = None,
+    ) -> None:
+        super().__init__()
+        if not isinstance(statistics, DomainStatistics) and statistics not in get_args(FromTask):
+            raise UsageError(
+                f"statistics is {statistics!r}; pass 'support', 'support+query', or a domain's "
+                "DomainStatistics, such as one_pass(extractor, batches) gives"
+            )
+        check_prior(prior)
+        self.statistics, self.prior, self.film = statistics, prior, film
+        self.transductive = statistics == "support+query"
+
+    def forward(self, support: LabeledSet, way: int, extractor: Extractor) -> TaskParams:
+        _check_all_at_sites(extractor)
+        given = self.film(support, way, extractor) if self.film else None
+        if isinstance(self.statistics, DomainStatistics):
+            return self._of_domain(self.statistics, given or {}, extractor, len(support.images))
+        return extractor.described(self._images(support), given, self._moments)
+
+    def _images(self, support: LabeledSet) -> Tensor:
+        if not self.transductive:
+            return support.images
+        if support.unlabeled is None:
+            raise UsageError(
+                "adaptive batch norm on support+query was given no queries; classify whole "
+                "episodes, or adapt to the support set alone"
+            )
+        return torch.cat([support.images, support.unlabeled], dim=1)
+
+    def _moments(self, name: str, site: Site, images: Tensor) -> SiteParams:
+        return self._blended(
+            batch_norm_of(name, site), task_moments(images), float(images.shape[1])
+        )
+
+    def _of_domain(
+        self, statistics: DomainStatistics, given: TaskParams, extractor: Extractor, tasks: int
+    ) -> TaskParams:
+        check_same_norms(extractor, statistics)
+        names = {id(module): name for name, module in extractor.named_modules()}
+        found = {}
+        for site_name, site in extractor.sites().items():
+            norm = batch_norm_of(site_name, site)
+            kept = statistics.norms[names[id(norm)]]
+            moments = self._blended(norm, _for_tasks(kept, norm, tasks), kept.images)
+            found[site_name] = {**given.get(site_name, {}), **moments}
+        return found
+
+    def _blended(self, norm: nn.BatchNorm2d, target: SiteParams, images: float) -> SiteParams:
+        """The moments of the target's images and `prior` images of the source together."""
+        if not self.prior:
+            return target
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        source = (norm.running_mean, norm.running_var)
+        found = (target["mean"], target["var"])
+        mean, var = merged_moments(source, found, images / (images + self.prior))
+        return {"mean": mean, "var": var}
+
+
+def batch_norm_of(name: str, site: Site) -> nn.BatchNorm2d:
+    """The batch norm of a site, whose running statistics are the source's."""
+    if not isinstance(site.norm, BatchNorm):
+        raise UsageError(
+            f"adaptive batch norm replaces running statistics, the site {name!r} holds "
+            f"{type(site.norm).__name__}; use an extractor with BatchNorm"
+        )
+    return site.norm.batch_norm
+
+
+def _check_all_at_sites(extractor: Extractor) -> None:
+    """Every batch norm takes its task's moments, so that none is left at the source's."""
+    at_sites = {id(batch_norm_of(name, site)) for name, site in extractor.sites().items()}
+    for name, norm in batch_norms(extractor).items():
+        if id(norm) not in at_sites:
+            raise UsageError(
+                f"the batch norm {name!r} of {type(extractor).__name__} is at no site, and would "
+                "keep the source's statistics; make it a Site, or use adapt_batchnorm"
+            )
+
+
+def _for_tasks(moments: Moments, norm: nn.BatchNorm2d, tasks: int) -> SiteParams:
+    values = {"mean": moments.mean, "var": moments.var}
+    return {name: value.to(norm.weight).expand(tasks, -1) for name, value in values.items()}

@@ -1,0 +1,17 @@
+"""Feature extractors: networks with named sites."""
+
+from fewshot_film.parts.extractor.base import Extractor, Site
+from fewshot_film.parts.extractor.conv4 import Conv4
+from fewshot_film.parts.extractor.dropblock import DropBlock
+from fewshot_film.parts.extractor.resnet12 import ResNet12, flattened, global_average, wide_resnet12
+
+__all__ = [
+    "Conv4",
+    "DropBlock",
+    "Extractor",
+    "ResNet12",
+    "Site",
+    "flattened",
+    "global_average",
+    "wide_resnet12",
+]

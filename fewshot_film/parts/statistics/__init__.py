@@ -1,0 +1,1 @@
+"""What batch norms know of a domain."""

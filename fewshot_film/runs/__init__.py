@@ -1,0 +1,1 @@
+"""Training, choosing, testing: what leaves a run folder behind."""

@@ -1,0 +1,204 @@
+import copy
+
+import making
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from fewshot_film.errors import UsageError
+from fewshot_film.model.classifier import AdaptedClassifier, FewShotClassifier
+from fewshot_film.parts.adaptation import NoAdaptation
+from fewshot_film.tasks.episode import class_means
+
+LABELS = ["cat", "ant", "bee", "cat", "bee", "ant"]
+ADAPTATIONS = ["none", "discriminative", "prototype-mean", "adaptive-batch-norm"]
+
+IMAGES = making.pictures(6)
+QUERIES = making.pictures(5, seed=1)
+
+
+@pytest.fixture
+def model() -> FewShotClassifier:
+    return making.classifier()
+
+
+def test_logits_by_hand(model: FewShotClassifier) -> None:
+    """-exp(log_scale) |f(query) - mean f(support of the class)|^2 in the task's own space."""
+    episode = making.episode()
+    features = model.features
+    shots = features(episode.support, 3, episode.support.images)
+    queries = features(episode.support, 3, episode.query.images)
+    prototypes = class_means(shots, episode.support.labels, 3)
+    expected = -0.5 * torch.cdist(queries.double(), prototypes.double()).square()
+    scale = float(expected.detach().abs().max())
+    torch.testing.assert_close(model(episode).double(), expected, rtol=1e-3, atol=1e-5 * scale)
+
+
+def test_the_support_set_adapts_the_features(model: FewShotClassifier) -> None:
+    first, second = making.labeled(1, 3, 2), making.labeled(1, 3, 2, seed=1)
+    images = QUERIES.unsqueeze(0)
+    assert not torch.allclose(model.features(first, 3, images), model.features(second, 3, images))
+
+
+@pytest.mark.parametrize("adaptation", ADAPTATIONS)
+def test_an_adapted_classifier_is_the_classifier_on_its_task(adaptation: str) -> None:
+    model, episode = making.classifier(adaptation), making.episode(tasks=1)
+    adapted = model.adapt(episode.support.images[0], episode.support.labels[0])
+    expected = model(episode)[0]
+    scale = float(expected.detach().abs().max())
+    torch.testing.assert_close(
+        adapted(episode.query.images[0]), expected, rtol=0, atol=1e-5 * max(1.0, scale)
+    )
+
+
+def test_words_are_labels(model: FewShotClassifier) -> None:
+    adapted = model.adapt(IMAGES, LABELS)
+    assert adapted.classes == ("ant", "bee", "cat")
+    logits, named = adapted(QUERIES), adapted.classify(QUERIES)
+    assert named == [adapted.classes[i] for i in logits.argmax(1).tolist()]
+    assert all(type(name) is str for name in named)
+
+
+@pytest.mark.parametrize("kind", [list, np.asarray, torch.tensor])
+def test_numbers_are_labels_in_any_container(
+    model: FewShotClassifier, kind: type[list[int]]
+) -> None:
+    codes = [30, 10, 20, 30, 20, 10]
+    adapted = model.adapt(IMAGES, kind(codes))
+    assert adapted.classes == (10, 20, 30)
+    assert torch.equal(adapted(QUERIES), model.adapt(IMAGES, LABELS)(QUERIES))
+    assert all(type(label) is int for label in adapted.classify(QUERIES))
+
+
+def test_a_support_image_finds_its_own_class(model: FewShotClassifier) -> None:
+    adapted = model.adapt(IMAGES[:3], LABELS[:3])
+    assert adapted.classify(IMAGES[:3]) == LABELS[:3]
+
+
+def test_bytes_and_floats_are_the_same_images(model: FewShotClassifier) -> None:
+    as_bytes = (IMAGES * 255).round().byte()
+    as_floats = as_bytes.float() / 255
+    from_bytes, from_floats = model.adapt(as_bytes, LABELS), model.adapt(as_floats, LABELS)
+    assert torch.equal(from_bytes(as_bytes), from_floats(as_floats))
+    assert torch.equal(from_bytes(as_floats), from_floats(as_bytes))
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (["a"] * 6, "the support set has 1 classes; a task needs at least two"),
+        (["a", "b"], r"6 images came with labels of shape \(2,\)"),
+        ([[0, 1]] * 6, r"6 images came with labels of shape \(6, 2\)"),
+    ],
+)
+def test_labels_that_make_no_task(
+    model: FewShotClassifier, labels: list[str], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        model.adapt(IMAGES, labels)
+    with pytest.raises(UsageError, match=message):
+        model.features.adapt(IMAGES, labels)
+
+
+def test_what_was_adapted_is_independent_of_later_training(model: FewShotClassifier) -> None:
+    extractor, adapted = model.features.adapt(IMAGES, LABELS), model.adapt(IMAGES, LABELS)
+    features, logits = extractor(QUERIES), adapted(QUERIES)
+    model.train()(making.episode())
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(1)
+    assert torch.equal(extractor(QUERIES), features)
+    assert torch.equal(adapted(QUERIES), logits)
+
+
+def test_adapting_leaves_the_source_as_it_was(model: FewShotClassifier) -> None:
+    model.train()
+    model.head.eval()
+    before = copy.deepcopy(model.state_dict())
+    model.adapt(IMAGES, LABELS)
+    assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
+    assert model.training
+    assert model.features.extractor.training
+    assert not model.head.training
+    assert all(p.requires_grad for p in model.parameters())
+
+
+def test_training_mode_does_not_change_what_is_adapted(model: FewShotClassifier) -> None:
+    expected = model.adapt(IMAGES, LABELS)(QUERIES)
+    assert torch.equal(model.train().adapt(IMAGES, LABELS)(QUERIES), expected)
+
+
+def test_an_adapted_module_is_ordinary(model: FewShotClassifier) -> None:
+    adapted = model.adapt(IMAGES, LABELS)
+    assert not any(m.training for m in adapted.modules())
+    assert not any(p.requires_grad for p in adapted.parameters())
+    other = making.classifier(seed=1).adapt(making.pictures(6, seed=7), LABELS)
+    assert not torch.equal(other(QUERIES), adapted(QUERIES))
+    other.load_state_dict(adapted.state_dict())
+    assert torch.equal(other(QUERIES), adapted(QUERIES))
+
+
+def test_ways_and_shots_may_be_uneven(model: FewShotClassifier) -> None:
+    adapted = model.adapt(IMAGES, ["a", "b", "b", "b", "b", "c"])
+    features = adapted.extractor(IMAGES)
+    expected = torch.stack([features[0], features[1:5].mean(0), features[5]])
+    torch.testing.assert_close(adapted.prototypes, expected)
+    assert adapted(QUERIES).shape == (5, 3)
+
+
+def test_another_adapter_shares_extractor_and_head(model: FewShotClassifier) -> None:
+    plain = model.with_adapter(NoAdaptation())
+    assert plain.features.extractor is model.features.extractor
+    assert plain.head is model.head
+    episode = making.episode()
+    features = model.features.extractor(episode.support.images)
+    torch.testing.assert_close(plain.features(episode.support, 3, episode.support.images), features)
+    assert not torch.allclose(plain(episode), model(episode))
+
+
+@pytest.mark.gpu
+def test_an_adapted_classifier_takes_images_of_any_device(model: FewShotClassifier) -> None:
+    expected: Tensor = model.adapt(IMAGES, LABELS)(QUERIES)
+    adapted: AdaptedClassifier = model.cuda().adapt(IMAGES, LABELS)
+    assert adapted.classify(QUERIES) == adapted.classify(QUERIES.cuda())
+    torch.testing.assert_close(adapted(QUERIES.cuda()).cpu(), expected, rtol=1e-2, atol=1e-2)
+
+
+@pytest.mark.parametrize("bad", [2 * IMAGES - 1, 255 * IMAGES, IMAGES * torch.nan])
+def test_floats_that_are_no_pixels(bad: Tensor, model: FewShotClassifier) -> None:
+    """Neither a support set nor queries that were scaled otherwise are taken."""
+    with pytest.raises(UsageError, match=r"float images are in \[0, 1\], these go from"):
+        model.adapt(bad, LABELS)
+    with pytest.raises(UsageError, match=r"float images are in \[0, 1\], these go from"):
+        model.adapt(IMAGES, LABELS).classify(bad)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+def test_an_adapted_classifier_in_another_precision(
+    dtype: torch.dtype, model: FewShotClassifier
+) -> None:
+    task = model.adapt(IMAGES, LABELS)
+    expected = task(QUERIES)
+    found = task.to(dtype)((255 * QUERIES).round().byte())
+    loose = 0.2 if dtype == torch.bfloat16 else 0.05
+    scale = float(expected.abs().max())
+    torch.testing.assert_close(found.float(), expected, rtol=0, atol=loose * scale)
+
+
+def test_images_of_another_size_or_kind(model: FewShotClassifier) -> None:
+    with pytest.raises(UsageError, match=r"cannot take images of shape \(3, 16, 16\) .* it was"):
+        model.adapt(making.pictures(6, channels=3), LABELS)
+    task = model.adapt(IMAGES, LABELS)
+    with pytest.raises(UsageError, match=r"images are uint8 or float, these are torch\.int64"):
+        task((255 * QUERIES).long())
+
+
+@pytest.mark.parametrize("odd", [1, None])
+def test_labels_of_several_kinds(odd: object, model: FewShotClassifier) -> None:
+    with pytest.raises(UsageError, match="labels are of several kinds"):
+        model.adapt(IMAGES, [odd, *LABELS[1:]])
+
+
+def test_words_of_two_types_are_words(model: FewShotClassifier) -> None:
+    assert model.adapt(IMAGES, [np.str_("cat"), *LABELS[1:]]).classes == ("ant", "bee", "cat")

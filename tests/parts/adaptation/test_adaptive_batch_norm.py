@@ -1,0 +1,230 @@
+import copy
+from typing import final
+
+import making
+import pytest
+import torch
+from jaxtyping import config as jaxtyping_config
+from torch import Tensor, nn
+
+from fewshot_film.errors import UsageError
+from fewshot_film.model.classifier import FewShotClassifier, TaskConditionedExtractor
+from fewshot_film.parts.adaptation import AdaptiveBatchNorm
+from fewshot_film.parts.adaptation.adaptive_batch_norm import batch_norm_of
+from fewshot_film.parts.conditioning import Bias, FiLM, Gate, Unconditioned
+from fewshot_film.parts.extractor import Conv4, Extractor, Site
+from fewshot_film.parts.extractor.base import Visit
+from fewshot_film.parts.head import PrototypeHead
+from fewshot_film.parts.normalization import MetaBatchNorm
+from fewshot_film.parts.statistics.domain import source_statistics, with_statistics
+from fewshot_film.parts.statistics.estimators import one_pass
+from fewshot_film.runs.guard import is_transductive
+from fewshot_film.tasks.episode import LabeledSet
+
+adapt = AdaptiveBatchNorm()
+
+
+def replaced(extractor: Extractor, images: Tensor) -> Extractor:
+    """A copy in float64 whose batch norms hold the images' moments, layer by layer."""
+    made = copy.deepcopy(extractor).double()
+    inputs: list[Tensor] = []
+    for name, site in made.sites().items():
+        norm = batch_norm_of(name, site)
+        hook = norm.register_forward_pre_hook(lambda _, args: inputs.append(args[0]))
+        made(images.double().unsqueeze(0))
+        hook.remove()
+        h = inputs[-1].transpose(0, 1).flatten(1)
+        norm.running_mean = h.mean(1)
+        norm.running_var = ((h - h.mean(1, keepdim=True)) ** 2).mean(1)
+    return made
+
+
+def close(a: Tensor, b: Tensor) -> None:
+    scale = max(1.0, float(b.detach().abs().max()))
+    torch.testing.assert_close(a.double(), b.double(), rtol=0, atol=1e-5 * scale)
+
+
+@pytest.mark.parametrize("name", ["conv4", "resnet12"])
+def test_it_replaces_the_moments_layer_by_layer(name: str) -> None:
+    net, support = making.extractor(name), making.labeled(3, 3, 2)
+    norms = [batch_norm_of(*site) for site in net.sites().items()]
+    assert any((norm.weight < 0).any() for norm in norms), "w of both signs"
+    queries = making.pictures(3, 5, size=32, seed=9)
+    with torch.no_grad():
+        features = net(queries, adapt(support, 3, net))
+        for t in range(3):
+            close(features[t], replaced(net, support.images[t])(queries[t : t + 1].double())[0])
+
+
+def test_one_site_against_the_equation() -> None:
+    site, h = Site(3, FiLM).eval(), torch.randn(2, 4, 3, 5, 5) * 3 + 1
+    making.lived_in(site)
+    norm = batch_norm_of("site", site)
+    out = site(h, adapt._moments("site", site, h))
+    mean, var = h.mean((1, 3, 4), keepdim=True), h.var((1, 3, 4), keepdim=True, correction=0)
+    weight, bias = norm.weight.view(3, 1, 1), norm.bias.view(3, 1, 1)
+    torch.testing.assert_close(
+        out, weight * (h - mean) / (var + norm.eps).sqrt() + bias, rtol=1e-4, atol=1e-4
+    )
+
+
+def test_support_and_query_are_one_sample() -> None:
+    net, episode = making.extractor(), making.episode()
+    both = AdaptiveBatchNorm("support+query")
+    model = FewShotClassifier(TaskConditionedExtractor(net, both), PrototypeHead()).eval()
+    every = torch.cat([episode.support.images, episode.query.images], dim=1)
+    params = adapt(LabeledSet(every, episode.support.labels.repeat(1, 2)), 3, net)
+    assert torch.equal(model(episode), model.classify(episode, params))
+    assert is_transductive(model)
+    assert not is_transductive(model.with_adapter(adapt))
+
+
+def test_a_domain_s_statistics_are_those_of_a_network_that_holds_them() -> None:
+    net, images = making.extractor("resnet12"), making.pictures(70, seed=3)
+    found = one_pass(net, [images.unsqueeze(0)])
+    params = AdaptiveBatchNorm(found)(making.labeled(2, 3, 2), 3, net)
+    queries = making.pictures(2, 5, seed=9)
+    with torch.no_grad():
+        close(net(queries, params), with_statistics(net, found)(queries))
+
+
+@pytest.mark.parametrize("prior", [1.0, 40.0])
+def test_a_prior_is_so_many_images_of_the_source(prior: float) -> None:
+    """Against the merge of whole statistics, from the first layer, which sees the images alone."""
+    net, support = making.extractor(), making.labeled(1, 3, 2)
+    found = AdaptiveBatchNorm(prior=prior)(support, 3, net)["block1"]
+    target = one_pass(net, [support.images])
+    merged = source_statistics(net, prior).merged(target).norms["blocks.0.site.norm.batch_norm"]
+    close(found["mean"][0], merged.mean)
+    close(found["var"][0], merged.var)
+    blended = AdaptiveBatchNorm(target, prior=prior)(support, 3, net)["block1"]
+    close(blended["mean"][0], merged.mean)
+
+
+@pytest.mark.parametrize("adaptation", ["tadam", "discriminative"])
+def test_film_follows_the_adapted_batch_norm(adaptation: str) -> None:
+    """Moments are those of the support set under the learned adapter's FiLM, layer by layer."""
+    model, support = making.classifier(adaptation), making.labeled(1, 3, 2)
+    net, learned = model.features.extractor, model.features.adapter
+    film = learned(support, 3, net)
+    params = AdaptiveBatchNorm(film=learned)(support, 3, net)
+    for site in film:
+        assert torch.equal(params[site]["gamma"], film[site]["gamma"])
+    seen: list[Tensor] = []
+    for name, site in net.sites().items():
+        hook = site.norm.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+        net(support.images, params)
+        hook.remove()
+        close(params[name]["mean"], seen[-1].mean((1, 3, 4)))
+    queries = making.pictures(1, 4, seed=9)
+    assert not torch.allclose(net(queries, params), net(queries, film), atol=1e-3)
+
+
+def test_a_domain_s_statistics_go_with_film_too() -> None:
+    model, support = making.classifier("tadam"), making.labeled(2, 3, 2)
+    net, learned = model.features.extractor, model.features.adapter
+    found = one_pass(net, [making.pictures(1, 70, seed=3)])
+    params = AdaptiveBatchNorm(found, film=learned)(support, 3, net)
+    assert params["block1"].keys() == {"mean", "var", "gamma", "beta"}
+    film = learned(support, 3, net)
+    queries = making.pictures(2, 4, seed=9)
+    close(net(queries, params).detach(), with_statistics(net, found)(queries, film).detach())
+
+
+def test_a_constant_support_set_stays_finite() -> None:
+    net = making.extractor()
+    support = making.labeled(1, 2, 1)
+    black = type(support)(torch.zeros_like(support.images), support.labels)
+    assert net(making.pictures(1, 2), adapt(black, 2, net)).isfinite().all()
+
+
+def test_it_leaves_the_extractor_as_it_was() -> None:
+    net, support = making.extractor(), making.labeled(2, 3, 2)
+    before = {key: value.clone() for key, value in net.state_dict().items()}
+    images = making.pictures(2, 3)
+    features = net(images)
+    adapt(support, 3, net)
+    assert torch.equal(net(images), features)
+    assert all(torch.equal(value, before[key]) for key, value in net.state_dict().items())
+
+
+def test_it_works_with_every_mechanism() -> None:
+    for mechanism in (Bias, Gate, Unconditioned):
+        net, support = making.extractor("conv4", mechanism), making.labeled(2, 3, 2)
+        expected = making.extractor("conv4")
+        close(
+            net(support.images, adapt(support, 3, net)).detach(),
+            expected(support.images, adapt(support, 3, expected)).detach(),
+        )
+
+
+def test_a_network_with_other_norms() -> None:
+    net = Conv4(FiLM, width=4, normalization=MetaBatchNorm).eval()
+    words = "'block1' holds MetaBatchNorm; use an extractor with BatchNorm"
+    with pytest.raises(UsageError, match=words):
+        adapt(making.labeled(2, 3, 2), 3, net)
+
+
+def test_queries_that_are_not_there() -> None:
+    with pytest.raises(UsageError, match="support\\+query was given no queries; classify whole"):
+        AdaptiveBatchNorm("support+query")(making.labeled(2, 3, 2), 3, making.extractor())
+
+
+def test_statistics_of_another_network() -> None:
+    found = one_pass(making.extractor("resnet12"), [making.pictures(1, 4)])
+    with pytest.raises(UsageError, match="the statistics are of another network"):
+        AdaptiveBatchNorm(found)(making.labeled(2, 3, 2), 3, making.extractor())
+
+
+@pytest.mark.parametrize("prior", [-1.0, float("inf"), float("nan")])
+def test_a_prior_that_is_no_number_of_images(prior: float) -> None:
+    with pytest.raises(UsageError, match="prior is"):
+        AdaptiveBatchNorm(prior=prior)
+
+
+def test_labels_and_way_are_not_looked_at() -> None:
+    net, support = making.extractor(), making.labeled(2, 3, 2)
+    other = type(support)(support.images, support.labels.flip(1))
+    for site, params in adapt(support, 3, net).items():
+        for name, value in adapt(other, 2, net)[site].items():
+            assert torch.equal(value, params[name])
+
+
+def test_nothing_to_train() -> None:
+    assert not adapt.state_dict()
+
+
+def test_statistics_of_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jaxtyping_config, "jaxtyping_disable", True)  # as a person runs it
+    with pytest.raises(UsageError, match="statistics is 'domain'; pass 'support', 'support"):
+        AdaptiveBatchNorm("domain")  # type: ignore[arg-type]
+
+
+@final
+class WithStem(Extractor):
+    """A batch norm before the only site."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.site = nn.BatchNorm2d(1), Site(1)
+
+    def sites(self) -> dict[str, Site]:
+        return {"site": self.site}
+
+    def embed(self, images: Tensor, at: Visit) -> Tensor:
+        return at("site", self.site, self.stem(images)).flatten(1)
+
+
+def test_a_batch_norm_at_no_site_is_not_left_behind() -> None:
+    net, support = WithStem().eval(), making.labeled(2, 3, 2)
+    for adapter in (adapt, AdaptiveBatchNorm(one_pass(net, [support.images]))):
+        with pytest.raises(UsageError, match="the batch norm 'stem' of WithStem is at no site"):
+            adapter(support, 3, net)
+
+
+def test_the_source_s_own_statistics_are_the_source_with_any_epsilon() -> None:
+    net, support = making.extractor(), making.labeled(2, 3, 2)
+    for name, site in net.sites().items():
+        batch_norm_of(name, site).eps = 0.1
+    params = AdaptiveBatchNorm(source_statistics(net))(support, 3, net)
+    close(net(support.images, params), net(support.images))
