@@ -35,7 +35,8 @@ from fewshot_film.config.config import Config, find_entry
 from fewshot_film.data.image_set import ImageSet
 from fewshot_film.data.root import data_root
 from fewshot_film.errors import UsageError
-from fewshot_film.measure.accuracy import ci95, evaluate
+from fewshot_film.measure.accuracy import evaluate
+from fewshot_film.measure.paired import ci95
 from fewshot_film.parts.adaptation import AdaptiveBatchNorm
 from fewshot_film.report.tables import percent, table
 from fewshot_film.runs.protocol import Protocol

@@ -21,7 +21,7 @@ from numpy import ndarray
 
 from fewshot_film.base.files import write_atomic
 from fewshot_film.cli.main import main as fewshot_film
-from fewshot_film.measure.accuracy import ci95, paired
+from fewshot_film.measure.paired import ci95, paired
 from fewshot_film.report.tables import percent, table
 
 KINDS = {"all which-attribute": "which ", "all characters": "characters, "}

@@ -16,7 +16,7 @@ from fewshot_film.base.files import file_sha256, write_atomic
 from fewshot_film.config.config import Config, from_json
 from fewshot_film.config.domains import domains_of
 from fewshot_film.errors import UsageError
-from fewshot_film.measure.accuracy import Difference, ci95, paired
+from fewshot_film.measure.paired import Difference, ci95, paired
 from fewshot_film.runs.report import Report
 from fewshot_film.runs.run import Run
 

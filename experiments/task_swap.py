@@ -38,7 +38,7 @@ from fewshot_film.base.device import choose_device
 from fewshot_film.base.files import file_sha256, write_atomic
 from fewshot_film.base.modes import evaluating, uncounted
 from fewshot_film.base.provenance import environment
-from fewshot_film.measure.accuracy import ci95, paired
+from fewshot_film.measure.paired import ci95, paired
 from fewshot_film.model.classifier import FewShotClassifier
 from fewshot_film.parts.conditioning import TaskParams
 from fewshot_film.report.tables import percent, signed, table

@@ -18,15 +18,11 @@ from fewshot_film.config.build import build
 from fewshot_film.config.config import Config, default_config
 from fewshot_film.data.image_set import ImageSet
 from fewshot_film.errors import FewShotError, UsageError
-from fewshot_film.measure.accuracy import Evaluation, evaluate, paired
+from fewshot_film.measure.accuracy import Evaluation, evaluate
 from fewshot_film.measure.audit import Audit, audit
-from fewshot_film.model.classifier import (
-    AdaptedClassifier,
-    AdaptedExtractor,
-    Classifier,
-    FewShotClassifier,
-    TaskConditionedExtractor,
-)
+from fewshot_film.measure.paired import paired
+from fewshot_film.model.adapted import AdaptedClassifier, AdaptedExtractor
+from fewshot_film.model.classifier import Classifier, FewShotClassifier, TaskConditionedExtractor
 from fewshot_film.model.supervised import SupervisedClassifier
 from fewshot_film.parts.adaptation import Adapter, AdaptiveBatchNorm, LearnedAdapter, NoAdaptation
 from fewshot_film.parts.conditioning import Bias, Conditioning, FiLM, Gate, Scale, Unconditioned
@@ -65,7 +61,8 @@ from fewshot_film.runs.report import Report, evaluate_run
 from fewshot_film.runs.run import Run, load
 from fewshot_film.runs.selection import choose_by_validation
 from fewshot_film.runs.trial import Question
-from fewshot_film.tasks.episode import Episode, EpisodeSampler, LabeledSet, Sampler
+from fewshot_film.tasks.episode import Episode, LabeledSet, Sampler
+from fewshot_film.tasks.plain import EpisodeSampler
 
 __all__ = [
     "AdaptedClassifier",

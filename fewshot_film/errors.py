@@ -15,3 +15,11 @@ class UsageError(FewShotError):
     """What was asked for cannot be done as asked: a wrong flag, missing data, a broken file."""
 
     exit_code = 2
+
+
+def check_counts(**counts: int) -> None:
+    """Every count is at least 1 (a way at least 2), or an error names its flag."""
+    for name, value in counts.items():
+        least = 2 if name in ("way", "test_way") else 1
+        if value < least:
+            raise UsageError(f"--{name.replace('_', '-')} is {value}; it must be at least {least}")

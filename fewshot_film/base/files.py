@@ -7,11 +7,12 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import safetensors.torch
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
+from torch import Tensor, nn
 
 from fewshot_film.errors import FewShotError, UsageError
 
@@ -58,3 +59,12 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             f"{path} is damaged or not a checkpoint ({error}); delete the run's .safetensors "
             "files and train it again with --resume"
         ) from error
+
+
+def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], origin: Path) -> None:
+    """Copy `tensors` into `module`; every weight must be there, none left over."""
+    try:
+        module.load_state_dict(tensors)
+    except RuntimeError as error:
+        reason = shorten(str(error), 400, placeholder=" ...")
+        raise UsageError(f"{origin} does not fit its config.json: {reason}") from error

@@ -29,7 +29,8 @@ from fewshot_film.tasks import (
     UniformQuerySampler,
     WhichAttributeSampler,
 )
-from fewshot_film.tasks.episode import EpisodeSampler, Sampler
+from fewshot_film.tasks.episode import Sampler
+from fewshot_film.tasks.plain import EpisodeSampler
 
 SamplerFactory: TypeAlias = Callable[[ImageSet, int, int, int], Sampler]
 """(data, way, shot, query) -> sampler."""

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from fewshot_film.config.catalog import FOLDER_DEFAULTS, Entry, entry, folder_entry
-from fewshot_film.errors import UsageError
-from fewshot_film.tasks.episode import check_counts
+from fewshot_film.errors import UsageError, check_counts
 
 SMALLEST = 16
 """Pixels on a side that leave one after an extractor's four poolings."""

@@ -1,4 +1,4 @@
-"""Evaluation: accuracy of each of many new episodes, with intervals and paired comparison."""
+"""Evaluation: the accuracy of each of many new episodes, and the interval of their mean."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tqdm import tqdm
 
 from fewshot_film.base.modes import evaluating
 from fewshot_film.base.seeding import TEST, generator
+from fewshot_film.errors import check_counts
+from fewshot_film.measure.paired import ci95
+from fewshot_film.measure.sanity import check_evaluating, check_finite
 from fewshot_film.model.classifier import Classifier
-from fewshot_film.runs.guard import check_evaluating, check_finite
-from fewshot_film.tasks.episode import Episode, Sampler, check_counts, concatenate
+from fewshot_film.tasks.episode import Episode, Sampler, concatenate
 
 BATCH = 16
 """Episodes a forward pass; the accuracies do not depend on it."""
-TIE = 1e-8
-"""Means of differences this close are equal: accuracies are fractions, in files to 9 digits."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,15 +44,6 @@ class Evaluation:
     def of_group(self, name: str) -> Float64[ndarray, " episode"]:
         """The accuracies of one group's episodes."""
         return self.accuracies[self.group == self.groups.index(name)]
-
-
-@dataclass(frozen=True)
-class Difference:
-    """Mean of b - a over the same episodes, half its 95% interval, and its sign-flip p-value."""
-
-    mean: float
-    ci95: float
-    p: float
 
 
 def evaluate(
@@ -90,32 +81,6 @@ def evaluate(
             group.append(episode.group.cpu().numpy())
             bar.update(len(accuracies[-1]))
     return Evaluation(np.concatenate(accuracies), np.concatenate(group), sampler.groups)
-
-
-def ci95(values: Float64[ndarray, " episode"]) -> float:
-    """1.96 * s / sqrt(n), with s the sample standard deviation (n - 1); 0 for a single value."""
-    return float(1.96 * values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
-
-
-def paired(
-    a: Float64[ndarray, " episode"],
-    b: Float64[ndarray, " episode"],
-    *,
-    flips: int = 10_000,
-    seed: int = 0,
-) -> Difference:
-    """b - a on the same episodes: mean, 95% interval, and two-sided sign-flip permutation p-value.
-
-    p = (1 + #{|flipped mean| >= |mean|}) / (1 + flips), under random signs of the differences.
-    """
-    differences = b - a
-    rng = np.random.default_rng(seed)
-    observed = abs(differences.mean())
-    extreme = 0
-    for count in [1000] * (flips // 1000) + [flips % 1000]:
-        signs = rng.integers(0, 2, (count, len(differences)), dtype=np.int8) * 2.0 - 1.0
-        extreme += int((abs(signs @ differences) / len(differences) >= observed - TIE).sum())
-    return Difference(float(differences.mean()), ci95(differences), (1 + extreme) / (1 + flips))
 
 
 def _chunks(episodes: Iterable[Episode], size: int) -> Iterator[list[Episode]]:

@@ -19,9 +19,9 @@ from tqdm import trange
 
 from fewshot_film.base.modes import evaluating
 from fewshot_film.base.seeding import TEST, generator
-from fewshot_film.measure.accuracy import ci95
+from fewshot_film.measure.paired import ci95
+from fewshot_film.measure.sanity import check_finite
 from fewshot_film.model.classifier import Classifier
-from fewshot_film.runs.guard import check_finite
 from fewshot_film.tasks.episode import Episode, LabeledSet, Sampler
 
 TOLERANCE = 1e-3

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -35,6 +35,16 @@ def negative_euclidean(queries: Queries, prototypes: Prototypes) -> Logits:
 def cosine(queries: Queries, prototypes: Prototypes) -> Logits:
     """<q, p> / (|q| |p|), in [-1, 1]."""
     return F.normalize(queries, dim=2) @ F.normalize(prototypes, dim=2).transpose(1, 2)
+
+
+def class_means(
+    values: Float[Tensor, "task example feature"], labels: Int64[Tensor, "task example"], way: int
+) -> Float[Tensor, "task way feature"]:
+    """The mean value of every class; a class without examples has mean 0. Never in bfloat16."""
+    with torch.autocast(values.device.type, enabled=False):
+        member = F.one_hot(labels, way).to(values.dtype)
+        counts = member.sum(1).clamp(min=1).unsqueeze(-1)
+        return member.transpose(1, 2) @ values / counts
 
 
 class PrototypeHead(nn.Module):

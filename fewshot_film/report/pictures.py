@@ -16,7 +16,7 @@ from torch import Tensor
 
 from fewshot_film.base.modes import evaluating
 from fewshot_film.base.seeding import TEST, generator
-from fewshot_film.measure.accuracy import ci95
+from fewshot_film.measure.paired import ci95
 from fewshot_film.model.classifier import Classifier
 from fewshot_film.report.tables import protocol_lines
 from fewshot_film.runs.report import Report, present_groups

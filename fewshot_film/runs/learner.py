@@ -8,14 +8,13 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from fewshot_film.base.files import load_tensors, save_tensors
+from fewshot_film.base.files import load_tensors, load_weights, save_tensors
 from fewshot_film.config.build import build, build_objective
 from fewshot_film.config.config import Config
 from fewshot_film.errors import UsageError
 from fewshot_film.model.classifier import Classifier
 from fewshot_film.model.objective import Objective
 from fewshot_film.runs.optimizer import make_optimizer
-from fewshot_film.runs.run import load_weights
 
 
 @final

@@ -11,7 +11,8 @@ from typing import Any
 from fewshot_film.base.device import choose_device
 from fewshot_film.base.provenance import environment
 from fewshot_film.config.config import Config
-from fewshot_film.measure.accuracy import Evaluation, ci95, evaluate
+from fewshot_film.measure.accuracy import Evaluation, evaluate
+from fewshot_film.measure.paired import ci95
 from fewshot_film.runs.protocol import Protocol
 from fewshot_film.runs.trial import Question, trial
 

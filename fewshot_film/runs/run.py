@@ -7,14 +7,12 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from textwrap import shorten
 from typing import Any, final
 
-import torch
 from filelock import FileLock, Timeout
 
 from fewshot_film.base.device import choose_device
-from fewshot_film.base.files import load_tensors, write_atomic
+from fewshot_film.base.files import load_tensors, load_weights, write_atomic
 from fewshot_film.config.build import build
 from fewshot_film.config.config import Config, from_json, to_json
 from fewshot_film.errors import FewShotError, UsageError
@@ -189,12 +187,3 @@ def load(run: Path | str, device: str = "auto") -> Classifier:
     tensors, _ = load_tensors(folder.best_file)
     load_weights(classifier, tensors, folder.best_file)
     return classifier.eval().to(choose_device(device))
-
-
-def load_weights(module: torch.nn.Module, tensors: dict[str, torch.Tensor], origin: Path) -> None:
-    """Copy `tensors` into `module`; every weight must be there, none left over."""
-    try:
-        module.load_state_dict(tensors)
-    except RuntimeError as error:
-        reason = shorten(str(error), 400, placeholder=" ...")
-        raise UsageError(f"{origin} does not fit its config.json: {reason}") from error

@@ -9,20 +9,22 @@ from typing import Literal
 
 import torch
 
+from fewshot_film.base.pixels import as_float
 from fewshot_film.base.seeding import TEST, generator
 from fewshot_film.config.catalog import folder_entry, uniform_queries
 from fewshot_film.config.config import Config, find_entry
 from fewshot_film.config.domains import domains_of, in_domains, named_domains
 from fewshot_film.data.image_set import ImageSet
 from fewshot_film.data.root import data_root
-from fewshot_film.errors import UsageError
+from fewshot_film.errors import UsageError, check_counts
+from fewshot_film.measure.sanity import is_transductive
 from fewshot_film.model.classifier import Classifier
-from fewshot_film.runs.guard import check_same_classes, check_unseen, is_transductive, known_classes
+from fewshot_film.runs.guard import check_same_classes, check_unseen, known_classes
 from fewshot_film.runs.protocol import Protocol, protocol_of
 from fewshot_film.runs.run import Run
 from fewshot_film.runs.variants import load_as, looks_at_domain, run_of
 from fewshot_film.tasks import Augmented
-from fewshot_film.tasks.episode import Episode, Sampler, as_float, check_counts
+from fewshot_film.tasks.episode import Episode, Sampler
 from fewshot_film.tasks.transforms import with_channels
 
 UNLABELED = 4096

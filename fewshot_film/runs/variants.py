@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 import torch
 
+from fewshot_film.base.pixels import as_float
 from fewshot_film.data.image_set import ImageSet
 from fewshot_film.errors import UsageError
 from fewshot_film.model.classifier import Classifier
@@ -16,7 +17,6 @@ from fewshot_film.parts.extractor import Extractor
 from fewshot_film.parts.statistics.domain import DomainStatistics
 from fewshot_film.parts.statistics.estimators import one_pass
 from fewshot_film.runs.run import Run, load
-from fewshot_film.tasks.episode import as_float
 
 Whose: TypeAlias = Literal["support", "support+query", "domain"]
 

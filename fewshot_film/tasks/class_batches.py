@@ -6,8 +6,9 @@ from typing import final
 
 import torch
 
+from fewshot_film.base.pixels import as_float
 from fewshot_film.data.image_set import ImageSet
-from fewshot_film.tasks.episode import LabeledSet, as_float
+from fewshot_film.tasks.episode import LabeledSet
 
 
 @final

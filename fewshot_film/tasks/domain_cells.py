@@ -6,9 +6,11 @@ import torch
 from jaxtyping import Bool, Int64
 from torch import Tensor
 
+from fewshot_film.base.pixels import as_float
 from fewshot_film.data.image_set import ImageSet
 from fewshot_film.errors import UsageError
-from fewshot_film.tasks.episode import LabeledSet, as_float, draw_among
+from fewshot_film.tasks.drawing import draw_among
+from fewshot_film.tasks.episode import LabeledSet
 
 
 class DomainCells:

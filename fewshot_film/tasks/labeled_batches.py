@@ -8,8 +8,11 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
+from fewshot_film.base.pixels import as_float
 from fewshot_film.data.image_set import ImageSet
-from fewshot_film.tasks.episode import Episode, LabeledSet, as_float, check_counts, draw_distinct
+from fewshot_film.errors import check_counts
+from fewshot_film.tasks.drawing import draw_distinct
+from fewshot_film.tasks.episode import Episode, LabeledSet
 
 
 @final

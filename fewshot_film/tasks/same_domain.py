@@ -7,8 +7,10 @@ from typing import final
 import torch
 
 from fewshot_film.data.image_set import ImageSet
+from fewshot_film.errors import check_counts
 from fewshot_film.tasks.domain_cells import DomainCells, draw_domain_and_classes, eligible_classes
-from fewshot_film.tasks.episode import Episode, check_counts, draw_distinct
+from fewshot_film.tasks.drawing import draw_distinct
+from fewshot_film.tasks.episode import Episode
 
 
 @final

@@ -8,19 +8,14 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from fewshot_film.base.pixels import as_float
 from fewshot_film.base.seeding import uniform
 from fewshot_film.data.image_set import ImageSet
 from fewshot_film.data.sets.glyphs.renderings import SEEN, render
 from fewshot_film.data.sets.glyphs.shapes import deform, weigh
-from fewshot_film.errors import UsageError
-from fewshot_film.tasks.episode import (
-    Episode,
-    LabeledSet,
-    Members,
-    as_float,
-    check_counts,
-    draw_distinct,
-)
+from fewshot_film.errors import UsageError, check_counts
+from fewshot_film.tasks.drawing import Members, draw_distinct
+from fewshot_film.tasks.episode import Episode, LabeledSet
 
 FACTORS = ("character", "size", "slant", "rendering")
 SIZES = (0.45, 0.55, 0.67, 0.82, 1.0)

@@ -9,7 +9,7 @@ import torch
 from running import command, finished, picture_folder, process, refused
 
 from fewshot_film.measure import accuracy
-from fewshot_film.measure.accuracy import paired
+from fewshot_film.measure.paired import paired
 from fewshot_film.runs.protocol import Protocol
 
 

@@ -10,7 +10,7 @@ from fewshot_film.config.catalog import ENTRIES, Entry, entry, folder_entry, lar
 from fewshot_film.data.source import SPLITS
 from fewshot_film.errors import UsageError
 from fewshot_film.tasks import CrossDomainSampler, SameDomainSampler
-from fewshot_film.tasks.episode import EpisodeSampler
+from fewshot_film.tasks.plain import EpisodeSampler
 
 
 @pytest.mark.parametrize(

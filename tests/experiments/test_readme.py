@@ -17,7 +17,7 @@ from fewshot_film.parts.adaptation import AdaptiveBatchNorm
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "experiments"))
-from readme import filled  # noqa: E402
+from readme import filled
 
 TEXT = (ROOT / "README.md").read_text()
 

@@ -16,31 +16,31 @@ import torch
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "experiments"))
-import adabn_digits  # noqa: E402
-import adabn_office_caltech10  # noqa: E402
-import adabn_pacs  # noqa: E402
-import adabn_sample_count  # noqa: E402
-import cifar_fs_protonet  # noqa: E402
-import fc100_protonet  # noqa: E402
-import gamma_beta_depth  # noqa: E402
-import glyph_domain_shift  # noqa: E402
-import omniglot_protonet  # noqa: E402
-import recipe  # noqa: E402
-import rows  # noqa: E402
-import show  # noqa: E402
-import tadam_ablation  # noqa: E402
-import tadam_readings  # noqa: E402
-import task_swap  # noqa: E402
-from recipe import Options, Recipe  # noqa: E402
-from tadam_ablation import DECAYS, PUBLISHED, Choices, ablation, narrow  # noqa: E402
+import adabn_digits
+import adabn_office_caltech10
+import adabn_pacs
+import adabn_sample_count
+import cifar_fs_protonet
+import fc100_protonet
+import gamma_beta_depth
+import glyph_domain_shift
+import omniglot_protonet
+import recipe
+import rows
+import show
+import tadam_ablation
+import tadam_readings
+import task_swap
+from recipe import Options, Recipe
+from tadam_ablation import DECAYS, PUBLISHED, Choices, ablation, narrow
 
-from fewshot_film.base.seeding import TEST, generator  # noqa: E402
-from fewshot_film.data.sets.domain_folders import OFFICE_CALTECH10, PACS  # noqa: E402
-from fewshot_film.errors import UsageError  # noqa: E402
-from fewshot_film.model.classifier import FewShotClassifier  # noqa: E402
-from fewshot_film.parts.adaptation import NoAdaptation  # noqa: E402
-from fewshot_film.runs.run import Run  # noqa: E402
-from fewshot_film.runs.trial import Question, trial  # noqa: E402
+from fewshot_film.base.seeding import TEST, generator
+from fewshot_film.data.sets.domain_folders import OFFICE_CALTECH10, PACS
+from fewshot_film.errors import UsageError
+from fewshot_film.model.classifier import FewShotClassifier
+from fewshot_film.parts.adaptation import NoAdaptation
+from fewshot_film.runs.run import Run
+from fewshot_film.runs.trial import Question, trial
 
 pytestmark = pytest.mark.slow
 

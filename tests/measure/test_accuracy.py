@@ -8,9 +8,11 @@ from making import seeded
 
 from fewshot_film.base.seeding import TEST, VALIDATION, generator
 from fewshot_film.errors import FewShotError
-from fewshot_film.measure.accuracy import Evaluation, ci95, evaluate, paired
+from fewshot_film.measure.accuracy import Evaluation, evaluate
+from fewshot_film.measure.paired import ci95, paired
 from fewshot_film.tasks import Mixture
-from fewshot_film.tasks.episode import Episode, EpisodeSampler
+from fewshot_film.tasks.episode import Episode
+from fewshot_film.tasks.plain import EpisodeSampler
 
 DATA = making.image_set([8] * 6, size=making.SIZE)
 SAMPLER = EpisodeSampler(DATA, 3, 1, 4)

@@ -10,12 +10,13 @@ from torch import Tensor, nn
 from fewshot_film.errors import FewShotError
 from fewshot_film.measure.accuracy import evaluate
 from fewshot_film.measure.audit import audit, distance, logits, ways_of_asking
+from fewshot_film.measure.sanity import is_transductive
 from fewshot_film.model.classifier import Classifier, FewShotClassifier
 from fewshot_film.parts.adaptation import Adapter, AdaptiveBatchNorm
 from fewshot_film.parts.adaptation.adaptive_batch_norm import Statistics
 from fewshot_film.parts.normalization import BatchNorm
-from fewshot_film.runs.guard import is_transductive
-from fewshot_film.tasks.episode import Episode, EpisodeSampler
+from fewshot_film.tasks.episode import Episode
+from fewshot_film.tasks.plain import EpisodeSampler
 
 SAMPLER = EpisodeSampler(making.image_set([8] * 5, size=making.SIZE), way=3, shot=2, query=4)
 ADAPTERS = ("none", "adaptive-batch-norm", "discriminative", "prototype-mean", "tadam")

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from fewshot_film.errors import UsageError
-from fewshot_film.model.classifier import AdaptedClassifier, FewShotClassifier
+from fewshot_film.model.adapted import AdaptedClassifier
+from fewshot_film.model.classifier import FewShotClassifier
 from fewshot_film.parts.adaptation import NoAdaptation
-from fewshot_film.tasks.episode import class_means
+from fewshot_film.parts.head import class_means
 
 LABELS = ["cat", "ant", "bee", "cat", "bee", "ant"]
 ADAPTATIONS = ["none", "discriminative", "prototype-mean", "adaptive-batch-norm"]

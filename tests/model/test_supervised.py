@@ -12,7 +12,8 @@ from fewshot_film.parts.adaptation import AdaptiveBatchNorm
 from fewshot_film.parts.head import cosine
 from fewshot_film.parts.statistics.alignment import correlation_alignment
 from fewshot_film.parts.statistics.estimators import one_pass
-from fewshot_film.tasks.episode import Episode, EpisodeSampler
+from fewshot_film.tasks.episode import Episode
+from fewshot_film.tasks.plain import EpisodeSampler
 
 CLASSES = 7
 IDS = torch.tensor([[5, 0, 3], [1, 6, 2], [4, 3, 0]])

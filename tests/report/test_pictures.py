@@ -12,7 +12,7 @@ from fewshot_film.report import pictures
 from fewshot_film.runs.protocol import Protocol
 from fewshot_film.runs.report import Report
 from fewshot_film.tasks import Mixture
-from fewshot_film.tasks.episode import EpisodeSampler
+from fewshot_film.tasks.plain import EpisodeSampler
 
 SAMPLER = EpisodeSampler(making.image_set([8] * 6, size=making.SIZE), 3, 1, 4)
 

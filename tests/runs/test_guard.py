@@ -11,18 +11,14 @@ from fewshot_film.config.config import Config
 from fewshot_film.data.image_set import ImageSet
 from fewshot_film.errors import FewShotError, UsageError
 from fewshot_film.measure.accuracy import evaluate
+from fewshot_film.measure.sanity import check_evaluating
 from fewshot_film.model.classifier import FewShotClassifier
 from fewshot_film.parts.normalization import BatchNorm
-from fewshot_film.runs.guard import (
-    check_evaluating,
-    check_same_classes,
-    check_unseen,
-    known_classes,
-)
+from fewshot_film.runs.guard import check_same_classes, check_unseen, known_classes
 from fewshot_film.runs.report import evaluate_run
 from fewshot_film.runs.run import Run
 from fewshot_film.runs.trial import Question
-from fewshot_film.tasks.episode import EpisodeSampler
+from fewshot_film.tasks.plain import EpisodeSampler
 
 PLACE = {"torch": "x"}
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from fewshot_film.config.config import Config, default_config
-from fewshot_film.measure.accuracy import Difference, paired
+from fewshot_film.measure.paired import Difference, paired
 from fewshot_film.runs import training
 from fewshot_film.runs.learner import Learner
 from fewshot_film.runs.report import evaluate_run

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from fewshot_film.config.config import Config
-from fewshot_film.measure.accuracy import Evaluation, ci95
+from fewshot_film.measure.accuracy import Evaluation
+from fewshot_film.measure.paired import ci95
 from fewshot_film.runs.protocol import Protocol
 from fewshot_film.runs.report import Report, present_groups
 

@@ -6,10 +6,10 @@ import pytest
 import running
 import torch
 
-from fewshot_film.base.files import load_tensors
+from fewshot_film.base.files import load_tensors, load_weights
 from fewshot_film.config.config import Config
 from fewshot_film.errors import UsageError
-from fewshot_film.runs.run import Run, load, load_weights
+from fewshot_film.runs.run import Run, load
 
 
 def test_the_config_comes_back(tmp_path: Path) -> None:

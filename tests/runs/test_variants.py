@@ -5,15 +5,15 @@ import making
 import pytest
 import torch
 
+from fewshot_film.base.pixels import as_float
 from fewshot_film.data.image_set import ImageSet
 from fewshot_film.errors import UsageError
+from fewshot_film.measure.sanity import is_transductive
 from fewshot_film.model.supervised import SupervisedClassifier
 from fewshot_film.parts.adaptation import AdaptiveBatchNorm, LearnedAdapter
 from fewshot_film.parts.statistics.domain import DomainStatistics
 from fewshot_film.parts.statistics.estimators import one_pass
-from fewshot_film.runs.guard import is_transductive
 from fewshot_film.runs.variants import VARIANTS, load_as, run_of, statistics_of, variant_of
-from fewshot_film.tasks.episode import as_float
 
 
 def images() -> ImageSet:

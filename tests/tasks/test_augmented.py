@@ -4,7 +4,7 @@ from making import seeded
 from torch import Tensor
 
 from fewshot_film.tasks import Augmented
-from fewshot_film.tasks.episode import EpisodeSampler
+from fewshot_film.tasks.plain import EpisodeSampler
 from fewshot_film.tasks.transforms import flip_and_crop
 
 DATA = making.image_set([6] * 5, size=16)

@@ -7,18 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from making import seeded
 
-from fewshot_film.errors import UsageError
-from fewshot_film.tasks.episode import (
-    Episode,
-    EpisodeSampler,
-    LabeledSet,
-    as_float,
-    check_counts,
-    class_means,
-    concatenate,
-    draw_among,
-    draw_distinct,
-)
+from fewshot_film.base.pixels import as_float
+from fewshot_film.errors import UsageError, check_counts
+from fewshot_film.parts.head import class_means
+from fewshot_film.tasks.drawing import draw_among, draw_distinct
+from fewshot_film.tasks.episode import Episode, LabeledSet, concatenate
+from fewshot_film.tasks.plain import EpisodeSampler
 
 COUNTS = [4, 9, 5, 30, 4, 7]
 DATA = making.image_set(COUNTS)

@@ -3,7 +3,8 @@ import torch
 from making import seeded
 
 from fewshot_film.tasks import Mixture
-from fewshot_film.tasks.episode import Episode, EpisodeSampler
+from fewshot_film.tasks.episode import Episode
+from fewshot_film.tasks.plain import EpisodeSampler
 
 PLAIN = EpisodeSampler(making.image_set([6] * 5), 3, 1, 2)
 

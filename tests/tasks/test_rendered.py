@@ -7,7 +7,7 @@ from torch import Tensor
 from fewshot_film.data.sets.glyphs.renderings import RENDERINGS, UNSEEN
 from fewshot_film.data.sets.glyphs.shapes import jittered
 from fewshot_film.tasks import Rendered, rendered
-from fewshot_film.tasks.episode import EpisodeSampler
+from fewshot_film.tasks.plain import EpisodeSampler
 
 DATA = making.image_set([6] * 5, size=28)
 SAMPLER = EpisodeSampler(DATA, 3, 1, 2)

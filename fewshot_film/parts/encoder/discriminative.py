@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from fewshot_film.base.memory import channels_last
 from fewshot_film.parts.encoder.base import FeatureFunction, TaskEncoder
-from fewshot_film.tasks.episode import LabeledSet, class_means
+from fewshot_film.parts.head import class_means
+from fewshot_film.tasks.episode import LabeledSet
 
 EPSILON = 1e-4
 

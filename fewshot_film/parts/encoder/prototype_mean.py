@@ -8,7 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from fewshot_film.parts.encoder.base import FeatureFunction, TaskEncoder
-from fewshot_film.tasks.episode import LabeledSet, class_means
+from fewshot_film.parts.head import class_means
+from fewshot_film.tasks.episode import LabeledSet
 
 
 @final

@@ -11,10 +11,10 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from fewshot_film.base.modes import evaluating
+from fewshot_film.base.pixels import as_float
 from fewshot_film.errors import UsageError
 from fewshot_film.parts.conditioning import Conditioning, SiteParams, TaskParams, Unconditioned
 from fewshot_film.parts.normalization import BatchNorm, Normalization
-from fewshot_film.tasks.episode import as_float
 
 TaskImages: TypeAlias = (
     Float[Tensor, "task example channel height width"]

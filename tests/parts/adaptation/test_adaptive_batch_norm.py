@@ -8,6 +8,7 @@ from jaxtyping import config as jaxtyping_config
 from torch import Tensor, nn
 
 from fewshot_film.errors import UsageError
+from fewshot_film.measure.sanity import is_transductive
 from fewshot_film.model.classifier import FewShotClassifier, TaskConditionedExtractor
 from fewshot_film.parts.adaptation import AdaptiveBatchNorm
 from fewshot_film.parts.adaptation.adaptive_batch_norm import batch_norm_of
@@ -18,7 +19,6 @@ from fewshot_film.parts.head import PrototypeHead
 from fewshot_film.parts.normalization import MetaBatchNorm
 from fewshot_film.parts.statistics.domain import source_statistics, with_statistics
 from fewshot_film.parts.statistics.estimators import one_pass
-from fewshot_film.runs.guard import is_transductive
 from fewshot_film.tasks.episode import LabeledSet
 
 adapt = AdaptiveBatchNorm()
