@@ -10,6 +10,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
+from fewshot_film.base.pixels import as_float
 from fewshot_film.data.image_set import ImageSet, joined
 from fewshot_film.data.sets.glyphs import load
 from fewshot_film.data.sets.glyphs.renderings import RENDERINGS, in_all
@@ -39,7 +40,7 @@ def load_by_rendering(root: Path, split: str) -> ImageSet:
 def _drawn(
     images: UInt8[Tensor, "image 1 height width"], rng: torch.Generator
 ) -> UInt8[Tensor, "rendering image 1 height width"]:
-    deformed = jittered(images.float() / 255, rng)
+    deformed = jittered(as_float(images), rng)
     return (in_all(deformed, rng) * 255).round().byte()
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from fewshot_film.base.pixels import as_float
 from fewshot_film.data.image_set import ImageSet
 from fewshot_film.data.sets.glyphs import load
 from fewshot_film.data.sets.glyphs.shapes import jittered
@@ -28,7 +29,7 @@ def load_by_typeface(root: Path, split: str) -> ImageSet:
     new = torch.tensor([name in UNSEEN_FAMILIES for name in plain.domain_names])
     divided = replace(plain, domains=new.long()[plain.domains], domain_names=DOMAINS)
     kept = divided if split == "train" else divided.of_classes(_large(divided))
-    drawn = jittered(kept.images.float() / 255, torch.Generator().manual_seed(0))
+    drawn = jittered(as_float(kept.images), torch.Generator().manual_seed(0))
     return replace(kept, images=(drawn * 255).round().byte())
 
 
