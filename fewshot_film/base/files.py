@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -15,6 +16,9 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from fewshot_film.errors import FewShotError, UsageError
+
+METADATA = "fewshot_film_metadata"
+"""The one key of a tensor file's metadata: safetensors writes several in an order of chance."""
 
 
 def write_atomic(path: Path, content: bytes) -> None:
@@ -41,9 +45,13 @@ def file_sha256(path: Path) -> str:
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Tensors and a few words about them -> a safetensors file, written atomically."""
+    """Tensors and a few words about them -> a safetensors file, written atomically.
+
+    The same content makes the same bytes.
+    """
     plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    write_atomic(path, safetensors.torch.save(plain, dict(metadata)))
+    words = {METADATA: json.dumps(dict(metadata), sort_keys=True)}
+    write_atomic(path, safetensors.torch.save(plain, words))
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -51,14 +59,24 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
         with safe_open(path, framework="pt") as file:
             tensors: dict[str, Any] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            return tensors, file.metadata() or {}
+            return tensors, _words(file.metadata() or {})
     except FileNotFoundError as error:
         raise UsageError(f"{path} does not exist") from error
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise UsageError(
             f"{path} is damaged or not a checkpoint ({error}); delete the run's .safetensors "
             "files and train it again with --resume"
         ) from error
+
+
+def _words(stored: dict[str, str]) -> dict[str, str]:
+    """What `save_tensors` was given; files of version 0.1.0 hold each word as a key of its own."""
+    if stored.keys() != {METADATA}:
+        return stored
+    words: object = json.loads(stored[METADATA])
+    if not isinstance(words, dict) or not all(isinstance(word, str) for word in words.values()):
+        raise ValueError(f"its {METADATA} is not a mapping of words")
+    return words
 
 
 def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], origin: Path) -> None:

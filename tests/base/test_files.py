@@ -1,15 +1,20 @@
 import ast
+import hashlib
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import safetensors.torch
 import torch
 
 import fewshot_film
-from fewshot_film.base.files import load_tensors, save_tensors, write_atomic
+from fewshot_film.base.files import METADATA, file_sha256, load_tensors, save_tensors, write_atomic
 from fewshot_film.errors import FewShotError, UsageError
 
 PACKAGE = Path(fewshot_film.__file__).parent
+ABOUT = {"step": "7", "best": "0.5", "": "", "größe": 'a "b"\n'}
 
 
 def test_write_atomic(tmp_path: Path) -> None:
@@ -56,6 +61,57 @@ def test_tensors_come_back(tmp_path: Path) -> None:
     for key, value in tensors.items():
         assert found[key].dtype == value.dtype
         assert torch.equal(found[key], value)
+
+
+def test_equal_content_makes_equal_bytes(tmp_path: Path) -> None:
+    """Whatever order it came in; a key for each word, as files had once, does not."""
+    tensors = {name: torch.arange(3.0) for name in ("b", "a")}
+    turned, about = dict(reversed(tensors.items())), dict(reversed(ABOUT.items()))
+    found, plain = set(), set()
+    for _ in range(10):
+        save_tensors(tmp_path / "x", tensors, ABOUT)
+        save_tensors(tmp_path / "y", turned, about)
+        found |= {file_sha256(tmp_path / "x"), file_sha256(tmp_path / "y")}
+        plain.add(hashlib.sha256(safetensors.torch.save(tensors, ABOUT)).hexdigest())
+    assert len(found) == 1
+    assert len(plain) > 1
+
+
+def test_equal_content_makes_equal_bytes_in_every_process(tmp_path: Path) -> None:
+    """Where strings hash otherwise."""
+    code = """if True:
+        import pathlib, sys, torch
+        from fewshot_film.base.files import save_tensors
+        tensors, about = {name: torch.ones(2) for name in set("abcd")}, {n: "1" for n in set("xyz")}
+        save_tensors(pathlib.Path(sys.argv[1]), tensors, about)"""
+    for seed in "12":
+        words = [sys.executable, "-c", code, str(tmp_path / seed)]
+        subprocess.run(words, env={**os.environ, "PYTHONHASHSEED": seed}, check=True)
+    assert file_sha256(tmp_path / "1") == file_sha256(tmp_path / "2")
+
+
+@pytest.mark.parametrize("about", [{}, ABOUT, {METADATA: "{}"}, {METADATA: "x", "y": "z"}])
+def test_any_words_come_back(about: dict[str, str], tmp_path: Path) -> None:
+    save_tensors(tmp_path / "x", {}, about)
+    assert load_tensors(tmp_path / "x")[1] == about
+
+
+@pytest.mark.parametrize("about", [None, {}, {"step": "7"}, ABOUT])
+def test_files_of_version_0_1_0_are_read(about: dict[str, str] | None, tmp_path: Path) -> None:
+    """They hold each word as a key of its own; other programs' files may hold none."""
+    (tmp_path / "x").write_bytes(safetensors.torch.save({"a": torch.ones(2)}, about))
+    tensors, found = load_tensors(tmp_path / "x")
+    assert torch.equal(tensors["a"], torch.ones(2))
+    assert found == (about or {})
+
+
+@pytest.mark.parametrize(
+    "words", ["", "{", "7", "[]", "null", '{"step": 7}', '{"a": {}}', "[" * 10**5]
+)
+def test_words_that_were_not_written_here(words: str, tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(safetensors.torch.save({"a": torch.ones(2)}, {METADATA: words}))
+    with pytest.raises(UsageError, match=r"x is damaged or not a checkpoint \(.*--resume"):
+        load_tensors(tmp_path / "x")
 
 
 @pytest.mark.parametrize("content", [b"", b"x" * 7, b"\x80\x04K\x01.", b"PK\x03\x04" * 50])
