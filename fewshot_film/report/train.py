@@ -40,7 +40,7 @@ def train(
 def draw(run: Run, device: str, root: Path | None) -> None:
     """Write the run's pictures, or say how to get them where matplotlib is missing."""
     if not pictures.can_draw():
-        print("no pictures: pip install matplotlib", file=sys.stderr)
+        print('no pictures: pip install "fewshot_film[plot]"', file=sys.stderr)
         return
     shown = trial(run.path, Question(), device=device, root=root)
     write_atomic(run.curves_file, pictures.curves(run.metrics()))

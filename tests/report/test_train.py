@@ -107,7 +107,7 @@ def test_without_matplotlib(tmp_path: Path) -> None:
     run = tmp_path / "run"
     exit_code, out, err = finished(process("train", *flags(), "--out", run, code=code))
     assert exit_code == 0, err
-    assert "no pictures: pip install matplotlib" in err
+    assert 'no pictures: pip install "fewshot_film[plot]"' in err
     assert "on classes never seen" in out
     assert {p.name for p in run.iterdir()} - {".lock"} == FILES - {"curves.png", "episodes.png"}
 
