@@ -4,6 +4,9 @@ import fewshot_film as ff
 model = ff.load("runs/quickstart/film-0")
 task = model.adapt(images, labels)  # a support set: (N, C, H, W) and N labels
 task.classify(more_images)  # a list of those labels
+
+What people call, the base classes and the defaults are here; every other part is in the module of
+its family: ff.conditioning.Gate, ff.extractor.wide_resnet12, ff.statistics.one_pass.
 """
 
 import os
@@ -13,128 +16,85 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from fewshot_film._version import __version__
-from fewshot_film.base.seeding import generator
 from fewshot_film.config.build import build
-from fewshot_film.config.config import Config, default_config
+from fewshot_film.config.catalog import default_config
+from fewshot_film.config.config import Config
+from fewshot_film.config.machine import Machine
+from fewshot_film.config.protocol import Question
 from fewshot_film.data.image_set import ImageSet
 from fewshot_film.errors import FewShotError, UsageError
-from fewshot_film.measure.accuracy import Evaluation, evaluate
-from fewshot_film.measure.audit import Audit, audit
+from fewshot_film.measure.accuracy import evaluate
+from fewshot_film.measure.audit import audit
 from fewshot_film.measure.paired import paired
-from fewshot_film.model.adapted import AdaptedClassifier, AdaptedExtractor
 from fewshot_film.model.classifier import Classifier, FewShotClassifier, TaskConditionedExtractor
-from fewshot_film.model.supervised import SupervisedClassifier
-from fewshot_film.parts.adaptation import Adapter, AdaptiveBatchNorm, LearnedAdapter, NoAdaptation
-from fewshot_film.parts.conditioning import Bias, Conditioning, FiLM, Gate, Scale, Unconditioned
-from fewshot_film.parts.encoder import DiscriminativeEncoder, PrototypeMean, TaskEncoder
-from fewshot_film.parts.extractor import Conv4, Extractor, ResNet12, wide_resnet12
-from fewshot_film.parts.generator import Generator, PerSiteGenerator, SharedGenerator
-from fewshot_film.parts.head import (
-    PrototypeHead,
-    cosine,
-    negative_euclidean,
-    negative_squared_euclidean,
+from fewshot_film.parts import (
+    adaptation,
+    conditioning,
+    encoder,
+    extractor,
+    generator,
+    head,
+    normalization,
+    statistics,
 )
-from fewshot_film.parts.normalization import (
-    BatchNorm,
-    GroupNorm,
-    MetaBatchNorm,
-    Normalization,
-    SupportBatchNorm,
-    TaskNormInstance,
-    TaskNormLayer,
-    TransductiveBatchNorm,
-    instance_norm,
-    layer_norm,
-)
-from fewshot_film.parts.statistics.alignment import correlation_alignment
-from fewshot_film.parts.statistics.domain import DomainStatistics, with_statistics
-from fewshot_film.parts.statistics.estimators import (
-    adapt_batchnorm,
-    layer_by_layer,
-    one_pass,
-    online,
-)
+from fewshot_film.parts.adaptation import Adapter, AdaptiveBatchNorm, LearnedAdapter
+from fewshot_film.parts.conditioning import Conditioning, FiLM
+from fewshot_film.parts.encoder import DiscriminativeEncoder, TaskEncoder
+from fewshot_film.parts.extractor import Conv4, Extractor
+from fewshot_film.parts.generator import Generator, SharedGenerator
+from fewshot_film.parts.head import PrototypeHead
+from fewshot_film.parts.normalization import Normalization
+from fewshot_film.parts.statistics import adapt_batchnorm
 from fewshot_film.report.train import train
-from fewshot_film.runs.protocol import Protocol
-from fewshot_film.runs.report import Report, evaluate_run
+from fewshot_film.runs.report import evaluate_run
 from fewshot_film.runs.run import Run, load
-from fewshot_film.runs.selection import choose_by_validation
-from fewshot_film.runs.trial import Question
 from fewshot_film.tasks.episode import Episode, LabeledSet, Sampler
 from fewshot_film.tasks.plain import EpisodeSampler
 
 __all__ = [
-    "AdaptedClassifier",
-    "AdaptedExtractor",
     "Adapter",
     "AdaptiveBatchNorm",
-    "Audit",
-    "BatchNorm",
-    "Bias",
     "Classifier",
     "Conditioning",
     "Config",
     "Conv4",
     "DiscriminativeEncoder",
-    "DomainStatistics",
     "Episode",
     "EpisodeSampler",
-    "Evaluation",
     "Extractor",
     "FewShotClassifier",
     "FewShotError",
     "FiLM",
-    "Gate",
     "Generator",
-    "GroupNorm",
     "ImageSet",
     "LabeledSet",
     "LearnedAdapter",
-    "MetaBatchNorm",
-    "NoAdaptation",
+    "Machine",
     "Normalization",
-    "PerSiteGenerator",
-    "Protocol",
     "PrototypeHead",
-    "PrototypeMean",
     "Question",
-    "Report",
-    "ResNet12",
     "Run",
     "Sampler",
-    "Scale",
     "SharedGenerator",
-    "SupervisedClassifier",
-    "SupportBatchNorm",
     "TaskConditionedExtractor",
     "TaskEncoder",
-    "TaskNormInstance",
-    "TaskNormLayer",
-    "TransductiveBatchNorm",
-    "Unconditioned",
     "UsageError",
     "__version__",
     "adapt_batchnorm",
+    "adaptation",
     "audit",
     "build",
-    "choose_by_validation",
-    "correlation_alignment",
-    "cosine",
+    "conditioning",
     "default_config",
+    "encoder",
     "evaluate",
     "evaluate_run",
+    "extractor",
     "generator",
-    "instance_norm",
-    "layer_by_layer",
-    "layer_norm",
+    "head",
     "load",
-    "negative_euclidean",
-    "negative_squared_euclidean",
-    "one_pass",
-    "online",
+    "normalization",
     "paired",
+    "statistics",
     "train",
-    "wide_resnet12",
-    "with_statistics",
 ]

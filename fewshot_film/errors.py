@@ -18,8 +18,8 @@ class UsageError(FewShotError):
 
 
 def check_counts(**counts: int) -> None:
-    """Every count is at least 1 (a way at least 2), or an error names its flag."""
+    """Every count is at least 1 (a way at least 2), or an error names it."""
     for name, value in counts.items():
         least = 2 if name in ("way", "test_way") else 1
         if value < least:
-            raise UsageError(f"--{name.replace('_', '-')} is {value}; it must be at least {least}")
+            raise UsageError(f"`{name}` is {value}; it must be at least {least}")

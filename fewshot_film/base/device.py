@@ -33,10 +33,10 @@ def _device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     kind, _, index = name.partition(":")
     if kind not in ("cpu", "cuda") or (index and not index.isdecimal()):
-        raise UsageError(f"--device is {name!r}; pass auto, cpu, cuda or cuda:0, cuda:1, ...")
+        raise UsageError(f"`device` is {name!r}; pass auto, cpu, cuda or cuda:0, cuda:1, ...")
     if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():
         raise UsageError(
-            f"--device {name}: this machine has {torch.cuda.device_count()} CUDA devices; "
-            "pass --device cpu"
+            f"`device` {name}: this machine has {torch.cuda.device_count()} CUDA devices; "
+            "pass `device=cpu`"
         )
     return torch.device(name)

@@ -65,7 +65,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise UsageError(
             f"{path} is damaged or not a checkpoint ({error}); delete the run's .safetensors "
-            "files and train it again with --resume"
+            "files and train it again with `resume`"
         ) from error
 
 

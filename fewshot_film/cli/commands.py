@@ -5,16 +5,21 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import tyro
 
 from fewshot_film.base.files import write_atomic
+from fewshot_film.cli.flags import Flags, config_of, default_out, label
 from fewshot_film.config.catalog import ENTRIES
 from fewshot_film.config.config import Config
+from fewshot_film.config.machine import HERE, Machine
+from fewshot_film.config.protocol import Protocol, Question
 from fewshot_film.data.root import data_root
 from fewshot_film.errors import UsageError
 from fewshot_film.measure.audit import audit
+from fewshot_film.model.objective import OBJECTIVES
+from fewshot_film.report.catalogue import parts_table
 from fewshot_film.report.pictures import can_draw, comparison_bars
 from fewshot_film.report.tables import (
     audit_json,
@@ -27,11 +32,10 @@ from fewshot_film.report.tables import (
     table,
 )
 from fewshot_film.report.train import train
-from fewshot_film.runs.protocol import Protocol
 from fewshot_film.runs.report import evaluate_run
 from fewshot_film.runs.run import Run, load
-from fewshot_film.runs.trial import Question, trial
-from fewshot_film.runs.variants import run_of
+from fewshot_film.runs.trial import trial
+from fewshot_film.runs.variants import named
 
 
 @dataclass(frozen=True)
@@ -44,27 +48,33 @@ class Train:
     validation), last.safetensors (to go on from), test.json, curves.png and episodes.png. Ctrl-C
     saves before it stops."""
 
-    config: Annotated[Config, tyro.conf.arg(name="")]
+    flags: Annotated[Config, tyro.conf.arg(name="", constructor=Flags)]
     out: Path | None = None
     """Run folder to make (default: runs/<data set>-<conditioning>-<seed>)."""
     resume: bool = False
     """Go on with the run in the folder; its flags are remembered."""
-    device: str = "auto"
-    """auto (a GPU if there is one), cpu or cuda."""
-    data_root: Path | None = None
-    """Where data sets are, or are downloaded to (default: $FEWSHOT_FILM_DATA, else a cache)."""
+    machine: Annotated[Machine, tyro.conf.arg(name="")] = HERE
+
+    def folder(self) -> Run:
+        """The run folder, named or by default."""
+        return Run(self.out or default_out(self.flags))
+
+    def resumed(self) -> Config | None:
+        """The config of the run to go on with, if there is one."""
+        run = self.folder()
+        return run.config() if self.resume and run.config_file.exists() else None
 
     def run(self) -> None:
-        c = self.config
-        out = self.out or default_out(c, c.conditioning, c.seed)
+        out, resumed = self.folder().path, self.resumed()
+        c = config_of(self.flags, resumed)
         print(
-            f"{c.data or c.dataset}, {c.conditioning}: {c.steps} steps of {_batch(c)}; "
+            f"{c.data or c.dataset}, {label(c)}: {c.steps} steps of {_batch(c)}; "
             f"every {c.validate_every} steps a checkpoint and a validation on "
             f"{c.validation_episodes} episodes; run folder {out}"
         )
-        if self.resume and not Run(out).config_file.exists():
+        if self.resume and not resumed:
             print(f"there is no run in {out} to resume: a new one begins", file=sys.stderr)
-        run = train(self.config, out, device=self.device, root=self.data_root, resume=self.resume)
+        run = train(c, out, self.machine, resume=self.resume)
         test = run.test()
         protocol = Protocol(**test["protocol"])
         new = "domains" if protocol.domains else "classes"
@@ -78,18 +88,12 @@ class Train:
 class _Asking:
     """Where to compute, and where the result goes."""
 
-    device: str = "auto"
-    """auto (a GPU if there is one), cpu or cuda."""
-    data_root: Path | None = None
-    """Where data sets are (default: $FEWSHOT_FILM_DATA, else a cache)."""
+    machine: Annotated[Machine, tyro.conf.arg(name="")] = HERE
     json: Path | None = None
     """Also write the result, with every episode's accuracy, to this file."""
 
     def __post_init__(self) -> None:
-        _check_folder("--json", self.json)
-
-    def place(self) -> dict[str, Any]:
-        return {"device": self.device, "root": self.data_root}
+        _check_folder("json", self.json)
 
     def write(self, text: str) -> None:
         if self.json:
@@ -112,7 +116,7 @@ class Evaluate:
     asking: Annotated[_Asking, tyro.conf.arg(name="")] = field(default_factory=_Asking)
 
     def run(self) -> None:
-        report = evaluate_run(self.run_folder, self.on, progress=True, **self.asking.place())
+        report = evaluate_run(self.run_folder, self.on, self.asking.machine)
         print(report.protocol)
         print(group_table([report]))
         self.asking.write(report.to_json())
@@ -135,17 +139,17 @@ class Compare:
     asking: Annotated[_Asking, tyro.conf.arg(name="")] = field(default_factory=_Asking)
 
     def __post_init__(self) -> None:
-        _check_folder("--picture", self.picture)
+        _check_folder("picture", self.picture)
         if self.picture and not can_draw():
-            raise UsageError("--picture needs matplotlib: pip install matplotlib")
+            raise UsageError('`picture` needs matplotlib: pip install "fewshot_film[plot]"')
 
     def run(self) -> None:
         if len(self.runs) < 2:
             raise UsageError(f"compare needs at least two runs, got {len(self.runs)}")
         for run in self.runs:
-            load(run_of(run).path, "cpu")  # all are whole before the first one takes its time
-        how = {"like": self.runs[0], "progress": True, **self.asking.place()}
-        reports = [evaluate_run(run, self.on, **how) for run in self.runs]
+            load(named(run).run.path, "cpu")  # all are whole before the first one takes its time
+        machine, like = self.asking.machine, self.runs[0]
+        reports = [evaluate_run(run, self.on, machine, like=like) for run in self.runs]
         print("\n".join(protocol_lines(reports)))
         print(group_table(reports))
         print()
@@ -171,9 +175,10 @@ class Audit:
     asking: Annotated[_Asking, tyro.conf.arg(name="")] = field(default_factory=_Asking)
 
     def run(self) -> None:
-        put = trial(self.run_folder, self.on, **self.asking.place())
+        put, asked = trial(self.run_folder, self.on, self.asking.machine), self.on
+        progress = self.asking.machine.progress
         found = audit(
-            put.classifier, put.sampler, self.on.episodes, seed=self.on.seed, progress=True
+            put.classifier, put.sampler, asked.episodes, seed=asked.seed, progress=progress
         )
         print(put.protocol)
         print(audit_table(found))
@@ -181,6 +186,18 @@ class Audit:
         if put.protocol.transductive and not found.transductive:
             print("but statistics were taken beforehand of images that the queries are among")
         self.asking.write(audit_json(self.run_folder, put.protocol, found))
+
+
+@dataclass(frozen=True)
+class Parts:
+    """List the parts that a Config chooses from, by family: what each does, who published it, and
+    its options with their defaults, as they are typed behind its name: low-rank:rank=2."""
+
+    family: Annotated[tyro.conf.Positional[str | None], tyro.conf.arg(metavar="FAMILY")] = None
+    """One family only, such as conditioning (default: all)."""
+
+    def run(self) -> None:
+        print(parts_table(self.family))
 
 
 @dataclass(frozen=True)
@@ -208,18 +225,13 @@ class Datasets:
 
 def _batch(config: Config) -> str:
     """What a training step sees."""
-    if config.objective == "classify":
-        return f"{config.tasks} batches of {config.batch_images} images"
+    if config.classifies:
+        images = OBJECTIVES.read(config.objective).option("images")
+        return f"{config.tasks} batches of {images} images"
     return f"{config.tasks} {config.way}-way {config.shot}-shot tasks"
 
 
-def _check_folder(flag: str, file: Path | None) -> None:
+def _check_folder(argument: str, file: Path | None) -> None:
     """A file that is written last must have its folder from the beginning."""
     if file and not file.parent.is_dir():
-        raise UsageError(f"{flag} {file}: there is no folder {file.parent}; make it")
-
-
-def default_out(config: Config, conditioning: str, seed: int | str) -> Path:
-    """runs/<data set>-<conditioning>-<seed>."""
-    name = Path(config.data).name if config.data else config.dataset
-    return Path("runs") / f"{name}-{conditioning}-{seed}"
+        raise UsageError(f"`{argument}` {file}: there is no folder {file.parent}; make it")

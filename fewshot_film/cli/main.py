@@ -1,10 +1,11 @@
-"""The console command: train, evaluate, compare, audit and datasets."""
+"""The console command: train, evaluate, compare, audit, parts and datasets."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import os
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -13,10 +14,10 @@ from typing import Annotated, TypeAlias
 import tyro
 
 from fewshot_film._version import __version__
-from fewshot_film.cli.commands import Audit, Compare, Datasets, Evaluate, Train, default_out
-from fewshot_film.config.config import Config, default_config
+from fewshot_film.cli.commands import Audit, Compare, Datasets, Evaluate, Parts, Train
+from fewshot_film.cli.flags import Flags, flags_of
+from fewshot_film.config.catalog import default_config
 from fewshot_film.errors import FewShotError, UsageError
-from fewshot_film.runs.run import Run
 
 DESCRIPTION = """Few-shot learning with task-conditioned feature extractors.
 
@@ -25,7 +26,11 @@ package. `fewshot-film COMMAND --help` explains a command; --version prints the 
 shows the traceback of an error."""
 
 
-Command: TypeAlias = Train | Evaluate | Compare | Audit | Datasets
+Command: TypeAlias = Train | Evaluate | Compare | Audit | Parts | Datasets
+
+HELP = ("-h", "--help")
+ARGUMENT = re.compile(r"`([a-z][a-z_]*)(?:=True|=([^`]*))?`")
+"""An argument in a message, alone or with a value."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,12 +59,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parse(words: Sequence[str]) -> Command:
-    """Words -> the command, its defaults those of the data set or of the run to resume."""
+    """Words -> the command; what is not typed is of the data set, or of the run to resume."""
+    defaults = Train(Flags())
+    if "train" in words[:1]:
+        first = _parsed([word for word in words if word not in HELP], defaults)
+        assert isinstance(first, Train)
+        typed = first.flags
+        suits = first.resumed() or default_config(typed.dataset, typed.data)
+        defaults = Train(flags_of(suits))
+    return _parsed(words, defaults)
+
+
+def _parsed(words: Sequence[str], defaults: Train) -> Command:
     commands = (
-        Annotated[Train, tyro.conf.subcommand("train", default=Train(_defaults(words)))]
+        Annotated[Train, tyro.conf.subcommand("train", default=defaults)]
         | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
         | Annotated[Compare, tyro.conf.subcommand("compare")]
         | Annotated[Audit, tyro.conf.subcommand("audit")]
+        | Annotated[Parts, tyro.conf.subcommand("parts")]
         | Annotated[Datasets, tyro.conf.subcommand("datasets")]
     )
     complaint = io.StringIO()
@@ -79,29 +96,14 @@ def parse(words: Sequence[str]) -> Command:
     return command
 
 
-def _defaults(words: Sequence[str]) -> Config:
-    """The config of the run to resume; otherwise what suits the data set that was asked for."""
-    if "train" not in words[:1]:
-        return Config()
-    config = default_config(_value(words, "--dataset") or Config().dataset, _value(words, "--data"))
-    out = _value(words, "--out") or default_out(
-        config,
-        _value(words, "--conditioning") or config.conditioning,
-        _value(words, "--seed") or config.seed,
-    )
-    if "--resume" in words and Run(out).config_file.exists():
-        return Run(out).config()
-    return config
+def as_flags(message: str) -> str:
+    """`test_way` -> --test-way: arguments, as the library names them, as a person types them."""
 
+    def flag(found: re.Match[str]) -> str:
+        name, value = "--" + found[1].replace("_", "-"), found[2]
+        return f"{name} {value}" if value else name
 
-def _value(words: Sequence[str], flag: str) -> str | None:
-    """The word after `flag`, or behind its equals sign."""
-    for i, word in enumerate(words):
-        if word == flag and i + 1 < len(words):
-            return words[i + 1]
-        if word.startswith(flag + "="):
-            return word.removeprefix(flag + "=")
-    return None
+    return ARGUMENT.sub(flag, message)
 
 
 def _one_line(box: str) -> str:
@@ -113,5 +115,5 @@ def _one_line(box: str) -> str:
 def _fail(message: str, code: int, debug: bool) -> int:
     if debug:
         traceback.print_exc()
-    print(f"fewshot-film: {' '.join(message.split())}", file=sys.stderr)
+    print(f"fewshot-film: {' '.join(as_flags(message).split())}", file=sys.stderr)
     return code

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from fewshot_film.config.config import Config, suited
 from fewshot_film.data.image_set import ImageSet
 from fewshot_film.data.sets.cifar import CIFAR_FS, FC100
 from fewshot_film.data.sets.digits import DIGITS
@@ -40,8 +41,7 @@ SamplerFactory: TypeAlias = Callable[[ImageSet, int, int, int], Sampler]
 class Entry:
     """A data source and the tasks drawn from it: for training, and to evaluate each split.
 
-    `factors` counts the attributes that its tasks may ask for; `defaults` are the fields of
-    Config that suit it.
+    `factors` counts the attributes that its tasks may ask for; `defaults` is a Config that suits.
     """
 
     source: DataSource
@@ -49,7 +49,7 @@ class Entry:
     training: SamplerFactory = EpisodeSampler
     evaluation: Mapping[str, SamplerFactory] = field(default_factory=dict)
     factors: int = 0
-    defaults: Mapping[str, Any] = field(default_factory=dict)
+    defaults: Config = field(default_factory=Config)
 
     def evaluating(self, split: str) -> SamplerFactory:
         """What draws the tasks of `split` in an evaluation."""
@@ -60,7 +60,7 @@ def uniform_queries(factory: SamplerFactory, entry: Entry) -> SamplerFactory:
     """Plain tasks, with queries drawn uniformly over the images of their classes."""
     if factory is not EpisodeSampler:
         raise UsageError(
-            f"--query-draw uniform is for plain tasks, {entry.source.name} draws {entry.tasks}; "
+            f"`query_draw` uniform is for plain tasks, {entry.source.name} draws {entry.tasks}; "
             "leave it out"
         )
     return UniformQuerySampler
@@ -97,55 +97,30 @@ def _attributes(renderings: Sequence[int]) -> SamplerFactory:
     return WhichAttributeSampler
 
 
-def _same_domain(source: DataSource, what: str, tested: str, defaults: Mapping[str, Any]) -> Entry:
+def _same_domain(source: DataSource, what: str, tested: str, defaults: Config) -> Entry:
     """Tasks inside one domain each, in every split; by default `tested` is kept for the test."""
     tasks = f"{what}, each task in one domain"
-    return _of_domains(source, tasks, SameDomainSampler, {**defaults, "test_domains": tested})
+    return _of_domains(source, tasks, SameDomainSampler, replace(defaults, test_domains=tested))
 
 
-def _across(source: DataSource, tested: str, defaults: Mapping[str, Any]) -> Entry:
+def _across(source: DataSource, tested: str, defaults: Config) -> Entry:
     """Support in one domain and queries in the others, in every split."""
     tasks = "support in one domain, queries in others"
-    return _of_domains(source, tasks, CrossDomainSampler, {**defaults, "test_domains": tested})
+    return _of_domains(source, tasks, CrossDomainSampler, replace(defaults, test_domains=tested))
 
 
-def _of_domains(
-    source: DataSource, tasks: str, sampler: SamplerFactory, defaults: Mapping[str, Any]
-) -> Entry:
+def _of_domains(source: DataSource, tasks: str, sampler: SamplerFactory, defaults: Config) -> Entry:
     return Entry(source, tasks, sampler, dict.fromkeys(SPLITS, sampler), defaults=defaults)
 
 
-GLYPH_DEFAULTS = {
-    "channels": 1,
-    "size": 28,
-    "encoder": "discriminative",
-    "shot": 3,
-    "query": 3,
-    "learning_rate": 6e-3,
-    "steps": 3000,
-}
-RENDERED_DEFAULTS = {**GLYPH_DEFAULTS, "encoder": "prototype-mean", "shot": 1, "query": 5}
-OMNIGLOT_DEFAULTS = {
-    "channels": 1,
-    "size": 28,
-    "width": 64,
-    "way": 30,
-    "shot": 1,
-    "query": 5,
-    "tasks": 1,
-    "steps": 6000,
-    "learning_rate": 4e-3,
-}
-DIGITS_DEFAULTS = {
-    "channels": 3,
-    "size": 32,
-    "width": 64,
-    "shot": 5,
-    "query": 5,
-    "tasks": 2,
-}
-OBJECT_DEFAULTS = {**DIGITS_DEFAULTS, "augmentation": "flip-crop"}
-FOLDER_DEFAULTS = {**OBJECT_DEFAULTS, "size": 84, "shot": 1}
+GLYPH_DEFAULTS = Config(encoder="discriminative", shot=3, query=3, learning_rate=6e-3, steps=3000)
+RENDERED_DEFAULTS = replace(GLYPH_DEFAULTS, encoder="prototype-mean", shot=1, query=5)
+OMNIGLOT_DEFAULTS = Config(
+    extractor="conv4", way=30, shot=1, query=5, tasks=1, steps=6000, learning_rate=4e-3
+)
+DIGITS_DEFAULTS = Config(channels=3, size=32, extractor="conv4", shot=5, query=5, tasks=2)
+OBJECT_DEFAULTS = replace(DIGITS_DEFAULTS, augmentation="flip-crop")
+FOLDER_DEFAULTS = replace(OBJECT_DEFAULTS, size=84, shot=1)
 
 ENTRIES: Mapping[str, Entry] = {
     "glyphs": _glyph_entry(
@@ -168,13 +143,13 @@ ENTRIES: Mapping[str, Entry] = {
     "glyphs-typefaces": _glyph_entry(
         "support in one typeface, queries in others",
         lambda renderings: characters(CrossDomainSampler, renderings),
-        defaults={**GLYPH_DEFAULTS, "encoder": "prototype-mean", "shot": 1, "query": 1},
+        defaults=replace(GLYPH_DEFAULTS, encoder="prototype-mean", shot=1, query=1),
     ),
     "glyphs-renderings": _same_domain(
         BY_RENDERING, "characters", ",".join(RENDERINGS[1:]), RENDERED_DEFAULTS
     ),
     "glyphs-new-typefaces": _same_domain(
-        BY_TYPEFACE, "characters", "new typefaces", {**RENDERED_DEFAULTS, "query": 3}
+        BY_TYPEFACE, "characters", "new typefaces", replace(RENDERED_DEFAULTS, query=3)
     ),
     "omniglot": Entry(OMNIGLOT, "characters, Vinyals split", defaults=OMNIGLOT_DEFAULTS),
     "omniglot-lake": Entry(OMNIGLOT_LAKE, "characters, by alphabet", defaults=OMNIGLOT_DEFAULTS),
@@ -205,3 +180,11 @@ def folder_entry(path: Path, size: int, channels: int | None = None) -> Entry:
         "classes of the folder",
         defaults=FOLDER_DEFAULTS,
     )
+
+
+def default_config(dataset: str = "glyphs", data: str | None = None, **choices: Any) -> Config:
+    """The Config that suits a data set, with these choices in it."""
+    if data and dataset != Config.dataset:
+        raise UsageError(f"`dataset` {dataset} and `data` {data} were both given; pass one of them")
+    suits = FOLDER_DEFAULTS if data else entry(dataset).defaults
+    return suited(replace(suits, dataset=dataset, data=data), **choices)

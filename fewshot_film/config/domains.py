@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fewshot_film.config.config import Config, find_entry
 from fewshot_film.data.image_set import ImageSet
 from fewshot_film.errors import UsageError
 
@@ -14,49 +13,38 @@ def in_domains(images: ImageSet, domains: Sequence[str]) -> ImageSet:
     return images.of_domains(domains) if domains else images
 
 
-def known_domains(config: Config) -> tuple[str, ...]:
-    """Those that a Config's data set is divided by; a folder of pictures is not."""
-    return () if config.data else find_entry(config).source.domains
+def learned_and_tested(
+    dataset: str, known: tuple[str, ...], train_domains: str | None, test_domains: str | None
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The domains of training and validation, and those of the test; () where there are none.
 
-
-def domains_of(config: Config, split: str) -> tuple[str, ...]:
-    """The domains of a split; () for a data set that is not divided by domains.
-
-    Training and validation see one part of them and the test another; where only one part is
-    named, the other is all the rest.
+    Where only one part is named, the other is all the rest of those that are `known`.
     """
-    known = known_domains(config)
-    learned, tested = (
-        named_domains(flag, text, config)
-        for flag, text in (
-            ("--train-domains", config.train_domains),
-            ("--test-domains", config.test_domains),
-        )
-    )
+    learned = named_domains("train_domains", train_domains, dataset, known)
+    tested = named_domains("test_domains", test_domains, dataset, known)
     if not known:
-        return ()
+        return (), ()
     if not learned and not tested:
         raise UsageError(
-            f"{config.dataset} is tested on domains that training does not see; name some of "
-            f"{', '.join(known)} with --test-domains, or in an evaluation with --domains"
+            f"{dataset} is tested on domains that training does not see; name some of "
+            f"{', '.join(known)} with `test_domains`, or in an evaluation with `domains`"
         )
     learned = learned or tuple(name for name in known if name not in tested)
     tested = tested or tuple(name for name in known if name not in learned)
     _check_apart(learned, tested)
-    return tested if split == "test" else learned
+    return learned, tested
 
 
-def named_domains(flag: str, text: str | None, config: Config) -> tuple[str, ...]:
-    """The domains of a Config's data set that a flag names, with commas between them."""
-    known = known_domains(config)
+def named_domains(
+    argument: str, text: str | None, dataset: str, known: tuple[str, ...]
+) -> tuple[str, ...]:
+    """The domains that an argument names, with commas between them."""
     names = tuple(name.strip() for name in text.split(",")) if text else ()
     if names and not known:
-        raise UsageError(
-            f"{flag} {text}: {config.data or config.dataset} is not divided by domains"
-        )
+        raise UsageError(f"`{argument}` {text}: {dataset} is not divided by domains")
     if unknown := [name for name in names if name not in known]:
         raise UsageError(
-            f"{flag} {text}: {config.dataset} has no domain {unknown[0]!r}; it has "
+            f"`{argument}` {text}: {dataset} has no domain {unknown[0]!r}; it has "
             f"{', '.join(known)}"
         )
     return names
@@ -66,7 +54,7 @@ def _check_apart(learned: Sequence[str], tested: Sequence[str]) -> None:
     if both := set(learned) & set(tested):
         raise UsageError(
             f"the domain {min(both)!r} is both learned from and tested on; leave it out of "
-            "--train-domains, or name others with --test-domains"
+            "`train_domains`, or name others with `test_domains`"
         )
     if not learned or not tested:
         raise UsageError("no domain is left to learn from or to test on; name fewer")

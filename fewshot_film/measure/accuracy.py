@@ -12,12 +12,13 @@ from numpy import ndarray
 from tqdm import tqdm
 
 from fewshot_film.base.modes import evaluating
-from fewshot_film.base.seeding import TEST, generator
+from fewshot_film.base.seeding import TEST
 from fewshot_film.errors import check_counts
 from fewshot_film.measure.paired import ci95
 from fewshot_film.measure.sanity import check_evaluating, check_finite
 from fewshot_film.model.classifier import Classifier
 from fewshot_film.tasks.episode import Episode, Sampler, concatenate
+from fewshot_film.tasks.numbered import numbered
 
 BATCH = 16
 """Episodes a forward pass; the accuracies do not depend on it."""
@@ -65,7 +66,7 @@ def evaluate(
     check_counts(episodes=episodes)
     device = next(classifier.parameters()).device
     accuracies, group = [], []
-    drawn = (sampler.sample(1, generator(seed, stream, i)) for i in range(episodes))
+    drawn = numbered(sampler, episodes, seed, stream)
     with (
         evaluating(classifier),
         tqdm(

@@ -15,14 +15,14 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from numpy import ndarray
 from torch import Tensor
-from tqdm import trange
+from tqdm import tqdm
 
 from fewshot_film.base.modes import evaluating
-from fewshot_film.base.seeding import TEST, generator
 from fewshot_film.measure.paired import ci95
 from fewshot_film.measure.sanity import check_finite
 from fewshot_film.model.classifier import Classifier
 from fewshot_film.tasks.episode import Episode, LabeledSet, Sampler
+from fewshot_film.tasks.numbered import numbered
 
 TOLERANCE = 1e-3
 """Logits that differ by less, on the scale of the largest, differ by rounding alone."""
@@ -78,8 +78,9 @@ def audit(
     device = next(classifier.parameters()).device
     accuracies, moved, changed = [], 0.0, []
     with evaluating(classifier):
-        for i in trange(episodes, desc="audit", unit="episode", disable=not progress, leave=False):
-            episode = sampler.sample(1, generator(seed, TEST, i)).to(device)
+        drawn = numbered(sampler, episodes, seed)
+        bar = tqdm(drawn, "audit", episodes, unit="episode", disable=not progress, leave=False)
+        for episode in (drawn.to(device) for drawn in bar):
             labels = episode.query.labels[0]
             answers = [logits(classifier, episode, parts) for parts in ways_of_asking(labels)]
             check_finite(answers[0])

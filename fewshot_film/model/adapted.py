@@ -37,6 +37,7 @@ class AdaptedExtractor(nn.Module):
     def forward(self, images: Tensor) -> Float[Tensor, "image feature"]:
         """`images` (N, C, H, W), uint8 in 0..255 or float in [0, 1], on any device."""
         check_held(images)
+        self.extractor.check_images(images)
         images = images.to(next(self.extractor.parameters()).device)
         params = {site: dict(values.named_parameters()) for site, values in self.params.items()}
         features: Tensor = self.extractor(as_pixels(images).unsqueeze(0), params or None)

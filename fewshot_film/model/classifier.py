@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from fewshot_film.base.modes import evaluating
 from fewshot_film.base.pixels import as_pixels, check_pixels
-from fewshot_film.errors import UsageError
 from fewshot_film.model.adapted import AdaptedClassifier, AdaptedExtractor, Labels, encoded
 from fewshot_film.parts.adaptation import Adapter
 from fewshot_film.parts.conditioning import TaskParams
@@ -75,21 +74,14 @@ class TaskConditionedExtractor(nn.Module):
         Images are (N, C, H, W), uint8 in 0..255 or float in [0, 1].
         """
         check_pixels(images)
+        self.extractor.check_images(images)
+        self.adapter.check_images(images)
         classes, codes = encoded(labels, len(images))
         device = next(self.parameters()).device
         pixels = as_pixels(images).to(device).unsqueeze(0)
         support = LabeledSet(pixels, codes.to(device).unsqueeze(0))
         with evaluating(self):
-            try:
-                params = self.params(support, len(classes))
-            except torch.cuda.OutOfMemoryError:
-                raise
-            except RuntimeError as error:
-                raise UsageError(
-                    f"the network cannot take images of shape {tuple(images.shape[1:])} ({error}); "
-                    "give the channels and the size that it was trained on"
-                ) from error
-            return AdaptedExtractor(self.extractor, params)
+            return AdaptedExtractor(self.extractor, self.params(support, len(classes)))
 
 
 class Classifier(nn.Module, ABC):
@@ -102,8 +94,14 @@ class Classifier(nn.Module, ABC):
         super().__init__()
         self.features, self.head = features, head
 
+    def forward(self, episode: Episode) -> Float[Tensor, "task query way"]:
+        return self.classify(episode, self.features.params_of(episode))
+
     @abstractmethod
-    def forward(self, episode: Episode) -> Float[Tensor, "task query way"]: ...
+    def classify(
+        self, episode: Episode, params: TaskParams | None
+    ) -> Float[Tensor, "task query way"]:
+        """The logits under task parameters that are known already."""
 
     @abstractmethod
     def with_adapter(self, adapter: Adapter) -> Classifier:
@@ -124,13 +122,9 @@ class Classifier(nn.Module, ABC):
 class FewShotClassifier(Classifier):
     """episode -> logits (task, query, way), from prototypes in the task's own feature space."""
 
-    def forward(self, episode: Episode) -> Float[Tensor, "task query way"]:
-        return self.classify(episode, self.features.params_of(episode))
-
     def classify(
         self, episode: Episode, params: TaskParams | None
     ) -> Float[Tensor, "task query way"]:
-        """The logits under task parameters that are known already."""
         support, query = episode.support, episode.query
         shots, queries = self.features.embedded(support.images, query.images, params)
         logits: Tensor = self.head(queries, class_means(shots, support.labels, episode.way))

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import final
+from typing import Annotated, final
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fewshot_film.model.classifier import Classifier, FewShotClassifier
+from fewshot_film.base.family import Family
+from fewshot_film.base.values import AtLeast
+from fewshot_film.errors import FewShotError
+from fewshot_film.model.classifier import Classifier
 from fewshot_film.parts.adaptation import LearnedAdapter
-from fewshot_film.parts.encoder import DiscriminativeEncoder
+from fewshot_film.parts.encoder import TaskEncoder
 from fewshot_film.tasks.episode import Episode, LabeledSet
 
 
@@ -57,9 +60,9 @@ class AttributeLoss(Objective):
     """Query loss + weight * cross-entropy of naming the attribute that a labelling asks for.
 
     Where images carry several factors, support and query set are each relabelled by every one of
-    them; a linear layer must tell from z alone which factor it was. Each image is encoded once,
-    for the task's own z too. Tasks without factors count with their query loss alone. The
-    classifier must have a LearnedAdapter with a DiscriminativeEncoder.
+    them; a linear layer must tell from z alone which factor it was. Each image is embedded once,
+    for the task's own z too. Tasks without factors count with their query loss alone. It takes any
+    encoder; one whose z is the same for every labelling cannot learn it.
     """
 
     def __init__(self, embedding_dim: int, factors: int, weight: float = 2.0) -> None:
@@ -70,28 +73,25 @@ class AttributeLoss(Objective):
         )
 
     def forward(self, classifier: Classifier, episode: Episode) -> Outcome:
-        support, query = episode.support, episode.query
+        support, query, features = episode.support, episode.query, classifier.features
         if support.factors is None or query.factors is None:
             return query_outcome(classifier(episode), query.labels)
-        adapter = classifier.features.adapter
-        assert isinstance(classifier, FewShotClassifier)
-        assert isinstance(adapter, LearnedAdapter)
-        encoder = adapter.encoder
-        assert isinstance(encoder, DiscriminativeEncoder)
-        embedded = encoder.embed(torch.cat([support.images, query.images], dim=1))
+        adapter = learned_adapter(classifier)
+        both = torch.cat([support.images, query.images], dim=1)
+        embedded = adapter.encoder.embed(both, features.extractor)
         shots, queries = embedded.split([support.images.shape[1], query.images.shape[1]], dim=1)
-        z = encoder.separation(shots, support.labels, episode.way)
-        params = classifier.features.described(support, adapter.generator(z))
+        z = adapter.encoder.summarise(shots, support.labels, episode.way)
+        params = features.described(support, adapter.generator(z))
         outcome = query_outcome(classifier.classify(episode, params), query.labels)
         naming = [
-            self._naming(encoder, values, factors, episode.way)
+            self._naming(adapter.encoder, values, factors, episode.way)
             for values, factors in ((shots, support.factors), (queries, query.factors))
         ]
         return Outcome(outcome.loss + self.weight * sum(naming) / 2, outcome.accuracy)
 
     def _naming(
         self,
-        encoder: DiscriminativeEncoder,
+        encoder: TaskEncoder,
         embedded: Float[Tensor, "task example embedding"],
         factors: Int64[Tensor, "task example factor"],
         way: int,
@@ -99,21 +99,44 @@ class AttributeLoss(Objective):
         """How badly z tells by which factor the set was relabelled."""
         tasks, _, count = factors.shape
         labelings = factors.transpose(1, 2).flatten(0, 1)  # every labelling as a task of its own
-        z = encoder.separation(embedded.repeat_interleave(count, 0), labelings, way)
+        z = encoder.summarise(embedded.repeat_interleave(count, 0), labelings, way)
         targets = torch.arange(count, device=z.device).repeat(tasks)
         return F.cross_entropy(self.name_factor(z).float(), targets)
+
+
+def learned_adapter(classifier: Classifier) -> LearnedAdapter:
+    """The adapter whose encoder can be trained to name attributes."""
+    adapter = classifier.features.adapter
+    if isinstance(adapter, LearnedAdapter):
+        return adapter
+    raise FewShotError(
+        f"naming attributes trains a task encoder, {type(adapter).__name__} has none; give the "
+        "classifier a LearnedAdapter, or leave the attribute loss out"
+    )
+
+
+def without_auxiliary(tasks: Objective) -> Objective:
+    """No co-training."""
+    return tasks
 
 
 class AuxiliaryLoss(Objective):
     """Co-training (TADAM, section 3.4): telling all training classes apart by a linear layer.
 
     The layer reads the features of the unconditioned extractor. An episode says by its `auxiliary`
-    batch that its step is one of co-training; other steps are left to `tasks`.
+    batch, of `images` images, that its step is one of co-training; other steps are left to `tasks`.
     """
 
-    def __init__(self, tasks: Objective, feature_dim: int, classes: int) -> None:
+    def __init__(
+        self,
+        tasks: Objective,
+        feature_dim: int,
+        classes: int,
+        *,
+        images: Annotated[int, AtLeast(1)] = 64,
+    ) -> None:
         super().__init__()
-        self.tasks = tasks
+        self.tasks, self.images = tasks, images
         self.linear = nn.Linear(feature_dim, classes)
 
     def cross_entropy(self, classifier: Classifier, batch: LabeledSet) -> Float[Tensor, ""]:
@@ -149,3 +172,39 @@ class AuxiliaryAddition(AuxiliaryLoss):
             return outcome
         loss = self.cross_entropy(classifier, episode.auxiliary)
         return Outcome(outcome.loss + loss, outcome.accuracy)
+
+
+AUXILIARIES: Family[Objective] = Family(
+    "auxiliary",
+    ("tasks", "feature_dim", "classes"),
+    none=without_auxiliary,
+    instead=AuxiliaryInstead,
+    addition=AuxiliaryAddition,
+)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class FromEpisodes:
+    """Learn few-shot tasks, and to name the attribute asked where tasks ask for one of several.
+
+    Without `attribute_weight`, naming weighs 2 where an encoder can learn it.
+    """
+
+    attribute_weight: Annotated[float | None, AtLeast(0)] = None
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class FromClasses:
+    """Learn to classify all training classes by a linear layer, in batches of `images` images.
+
+    For data sets whose domains, not classes, are divided: tests are of the same classes.
+    """
+
+    images: Annotated[int, AtLeast(1)] = 128
+
+
+OBJECTIVES: Family[FromEpisodes | FromClasses] = Family(
+    "objective", (), episodes=FromEpisodes, classify=FromClasses
+)

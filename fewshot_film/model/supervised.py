@@ -11,6 +11,7 @@ from torch.nn.utils import skip_init
 
 from fewshot_film.model.classifier import Classifier, TaskConditionedExtractor
 from fewshot_film.parts.adaptation import Adapter
+from fewshot_film.parts.conditioning import TaskParams
 from fewshot_film.parts.head import PrototypeHead, cosine
 from fewshot_film.tasks.episode import Episode
 
@@ -29,8 +30,10 @@ class SupervisedClassifier(Classifier):
         super().__init__(features, PrototypeHead(cosine, scale=10.0))
         self.linear = linear
 
-    def forward(self, episode: Episode) -> Float[Tensor, "task query way"]:
-        images, params = episode.query.images, self.features.params_of(episode)
+    def classify(
+        self, episode: Episode, params: TaskParams | None
+    ) -> Float[Tensor, "task query way"]:
+        images = episode.query.images
         logits = self.linear(self.features.extractor(images, params)).float()
         classes = episode.class_ids.unsqueeze(1).expand(-1, images.shape[1], -1)
         return logits.gather(2, classes)

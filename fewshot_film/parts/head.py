@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from fewshot_film.base.family import Family
+from fewshot_film.base.values import Above
 
 Queries: TypeAlias = Float[Tensor, "task query feature"]
 Prototypes: TypeAlias = Float[Tensor, "task way feature"]
@@ -48,18 +51,50 @@ def class_means(
 
 
 class PrototypeHead(nn.Module):
-    """exp(log_scale) * similarity(queries, prototypes), with a learned scale, in float32.
+    """exp(log_scale) * similarity(queries, prototypes), in float32.
 
-    The scale is TADAM's alpha (section 3.1); it starts at `scale`.
+    The scale is TADAM's alpha (section 3.1); it starts at `scale` and stays there unless `learned`.
     """
 
     def __init__(
-        self, similarity: Similarity = negative_squared_euclidean, scale: float = 1.0
+        self,
+        similarity: Similarity = negative_squared_euclidean,
+        scale: float = 1.0,
+        *,
+        learned: bool = True,
     ) -> None:
         super().__init__()
         self.similarity = similarity
-        self.log_scale = nn.Parameter(torch.tensor(scale).log())
+        self.log_scale = nn.Parameter(torch.tensor(scale).log(), requires_grad=learned)
 
     def forward(self, queries: Queries, prototypes: Prototypes) -> Logits:
         with torch.autocast(queries.device.type, enabled=False):
             return self.log_scale.exp() * self.similarity(queries.float(), prototypes.float())
+
+
+def squared_euclidean_head(
+    *, scale: Annotated[float, Above(0)] = 1.0, learned: bool = True
+) -> PrototypeHead:
+    """-scale * |q - p|^2 (Snell et al. 2017)."""
+    return PrototypeHead(negative_squared_euclidean, scale, learned=learned)
+
+
+def euclidean_head(
+    *, scale: Annotated[float, Above(0)] = 1.0, learned: bool = True
+) -> PrototypeHead:
+    """-scale * |q - p|, not squared (TADAM's code, Oreshkin et al. 2018)."""
+    return PrototypeHead(negative_euclidean, scale, learned=learned)
+
+
+def cosine_head(*, scale: Annotated[float, Above(0)] = 10.0, learned: bool = True) -> PrototypeHead:
+    """scale * <q, p> / (|q| |p|) (Vinyals et al. 2016)."""
+    return PrototypeHead(cosine, scale, learned=learned)
+
+
+HEADS: Family[PrototypeHead] = Family(
+    "head",
+    (),
+    squared_euclidean=squared_euclidean_head,
+    euclidean=euclidean_head,
+    cosine=cosine_head,
+)

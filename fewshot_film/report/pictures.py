@@ -15,12 +15,12 @@ from numpy import ndarray
 from torch import Tensor
 
 from fewshot_film.base.modes import evaluating
-from fewshot_film.base.seeding import TEST, generator
 from fewshot_film.measure.paired import ci95
 from fewshot_film.model.classifier import Classifier
 from fewshot_film.report.tables import protocol_lines
 from fewshot_film.runs.report import Report, present_groups
 from fewshot_film.tasks.episode import Episode, LabeledSet, Sampler
+from fewshot_film.tasks.numbered import numbered
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -76,7 +76,7 @@ def episodes(classifier: Classifier, sampler: Sampler, seed: int) -> bytes:
 
 def _tasks_to_show(sampler: Sampler, seed: int) -> list[Episode]:
     """The first tasks of the test if all are of one kind; else the first of up to six kinds."""
-    drawn = (sampler.sample(1, generator(seed, TEST, i)) for i in range(200))
+    drawn = numbered(sampler, 200, seed)
     if len(sampler.groups) == 1:
         return list(islice(drawn, 3))
     kinds = np.linspace(0, len(sampler.groups) - 1, 6).round().astype(int).tolist()

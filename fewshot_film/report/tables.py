@@ -10,10 +10,10 @@ from typing import Any
 from jaxtyping import Float64
 from numpy import ndarray
 
+from fewshot_film.config.protocol import Protocol
 from fewshot_film.measure.accuracy import Evaluation
 from fewshot_film.measure.audit import Audit
 from fewshot_film.measure.paired import ci95, paired
-from fewshot_film.runs.protocol import Protocol
 from fewshot_film.runs.report import Report, present_groups
 
 

@@ -1,4 +1,4 @@
-"""An experiment from beginning to end: train, test on unseen classes, draw the pictures."""
+"""A run from beginning to end: train, test on unseen classes, draw the pictures."""
 
 from __future__ import annotations
 
@@ -7,41 +7,40 @@ from pathlib import Path
 
 from fewshot_film.base.files import write_atomic
 from fewshot_film.config.config import Config
+from fewshot_film.config.machine import HERE, Machine
+from fewshot_film.config.problem import problem_of
+from fewshot_film.config.protocol import Question
 from fewshot_film.report import pictures
-from fewshot_film.runs.report import evaluate_run
+from fewshot_film.runs.report import report_of
 from fewshot_film.runs.run import Run
-from fewshot_film.runs.training import fit
-from fewshot_film.runs.trial import Question, trial
+from fewshot_film.runs.training import fit, located
+from fewshot_film.runs.trial import Trial, trial
 
 
-def train(
-    config: Config,
-    out: Path | str,
-    *,
-    device: str = "auto",
-    root: Path | None = None,
-    resume: bool = False,
-    progress: bool = True,
-) -> Run:
+def train(config: Config, out: Path | str, machine: Machine = HERE, *, resume: bool = False) -> Run:
     """(config, out) -> a run folder: weights, metrics, test.json on unseen classes, pictures.
 
-    `root` is the data root. With `resume`, a run in `out` goes on from its last checkpoint; one
-    that has been tested is left as it is.
+    With `resume`, a run in `out` goes on from its last checkpoint; one that has been tested is left
+    as it is.
     """
-    run = fit(config, out, device=device, root=root, resume=resume, progress=progress)
+    config, run = located(config), Run(out)
+    if resume and run.test_file.exists() and run.is_finished(config):
+        return run
+    problem = problem_of(config, machine.root)
+    fit(config, out, machine, problem=problem, resume=resume)
     if not run.test_file.exists():
-        question = Question(episodes=config.test_episodes)
-        report = evaluate_run(run.path, question, device=device, root=root, progress=progress)
-        draw(run, device, root)
+        asked = Question(episodes=config.test_episodes)
+        put = trial(run.path, asked, machine, problem=problem)
+        report = report_of(str(run.path), put, machine)
+        draw(run, put)
         write_atomic(run.test_file, report.to_json().encode())
     return run
 
 
-def draw(run: Run, device: str, root: Path | None) -> None:
+def draw(run: Run, put: Trial) -> None:
     """Write the run's pictures, or say how to get them where matplotlib is missing."""
     if not pictures.can_draw():
         print('no pictures: pip install "fewshot_film[plot]"', file=sys.stderr)
         return
-    shown = trial(run.path, Question(), device=device, root=root)
     write_atomic(run.curves_file, pictures.curves(run.metrics()))
-    write_atomic(run.episodes_file, pictures.episodes(shown.classifier, shown.sampler, seed=0))
+    write_atomic(run.episodes_file, pictures.episodes(put.classifier, put.sampler, seed=0))

@@ -20,14 +20,14 @@ def check_unseen(
     if known := run.domains().intersection(domains):
         raise UsageError(
             f"{run.path} was trained or validated on the domain {min(known)!r} of {dataset}; test "
-            "on another with --domains, or pass --split val to look at known ones"
+            "on another with `domains`, or pass `split=val` to look at known ones"
         )
     asked = set(names)
     seen = known_classes(run, asked)
     if seen and not (domains and run.domains()):
         raise UsageError(
             f"{run.path} was trained or validated on {len(seen)} of the {len(asked)} test classes "
-            f"of {dataset}, {seen[0]!r} among them; test on other classes, or pass --split val or "
+            f"of {dataset}, {seen[0]!r} among them; test on other classes, or pass `split=val` or "
             "train to look at known ones"
         )
 
@@ -36,7 +36,7 @@ def check_same_classes(run: Run, dataset: str, names: Iterable[str]) -> None:
     """A run that learned to classify finds each class at its place, and has no other places."""
     if run.config().objective == "classify" and run.places() != tuple(names):
         raise UsageError(
-            f"{run.path} was trained with --objective classify, and {dataset} has other classes "
+            f"{run.path} was trained with objective classify, and {dataset} has other classes "
             f"than its {len(run.places())}, or has them in another order; test it on data of the "
             "same classes"
         )

@@ -7,14 +7,16 @@ from typing import final
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from fewshot_film.base.files import load_tensors, load_weights, save_tensors
 from fewshot_film.config.build import build, build_objective
 from fewshot_film.config.config import Config
+from fewshot_film.config.problem import Problem
 from fewshot_film.errors import UsageError
 from fewshot_film.model.classifier import Classifier
 from fewshot_film.model.objective import Objective
-from fewshot_film.runs.optimizer import make_optimizer
+from fewshot_film.parts.optimizer import OPTIMIZERS
 
 
 @final
@@ -25,12 +27,12 @@ class Learner:
     is the position of the sampler and of all randomness.
     """
 
-    def __init__(self, config: Config, device: torch.device) -> None:
-        self.classifier: Classifier = build(config)
-        self.objective: Objective = build_objective(config, self.classifier)
+    def __init__(self, config: Config, problem: Problem, device: torch.device) -> None:
+        self.classifier: Classifier = build(config, problem.entry.source.classes["train"])
+        self.objective: Objective = build_objective(config, self.classifier, problem)
         self.modules = nn.ModuleDict({"classifier": self.classifier, "objective": self.objective})
         self.modules.to(device)
-        self.optimizer = make_optimizer(self.modules, config)
+        self.optimizer: Optimizer = OPTIMIZERS.read(config.optimizer)(modules=self.modules)
         self.step = 0
         self.best = -1.0
 

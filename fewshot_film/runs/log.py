@@ -15,7 +15,7 @@ from fewshot_film.errors import NotFinite
 from fewshot_film.model.objective import Outcome
 from fewshot_film.runs.learner import Learner
 from fewshot_film.runs.run import Run
-from fewshot_film.runs.schedule import learning_rate
+from fewshot_film.runs.step import learning_rate
 
 LOG_EVERY = 10
 

@@ -8,13 +8,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from fewshot_film.base.device import choose_device
 from fewshot_film.base.provenance import environment
 from fewshot_film.config.config import Config
+from fewshot_film.config.machine import HERE, Machine
+from fewshot_film.config.protocol import Protocol, Question
 from fewshot_film.measure.accuracy import Evaluation, evaluate
 from fewshot_film.measure.paired import ci95
-from fewshot_film.runs.protocol import Protocol
-from fewshot_film.runs.trial import Question, trial
+from fewshot_film.runs.trial import Trial, trial
 
 AS_TRAINED = Question()
 
@@ -57,22 +57,25 @@ class Report:
 def evaluate_run(
     name: str | Path,
     question: Question = AS_TRAINED,
+    machine: Machine = HERE,
     *,
     like: str | Path | None = None,
-    device: str = "auto",
-    root: Path | None = None,
-    progress: bool = False,
 ) -> Report:
     """(run, question) -> Report. What is left out is as the run `like` (this run) was tested.
 
-    `name` is a run folder, or a variant of it such as "RUN@adabn"; `root` is the data root.
+    `name` is a run folder, or one with another adapter such as "RUN@adabn".
     """
-    put = trial(name, question, like=like, device=device, root=root)
+    return report_of(str(name), trial(name, question, machine, like=like), machine)
+
+
+def report_of(name: str, put: Trial, machine: Machine) -> Report:
+    """A trial's Report, under the run's name."""
+    asked = put.protocol
     result = evaluate(
-        put.classifier, put.sampler, question.episodes, seed=question.seed, progress=progress
+        put.classifier, put.sampler, asked.episodes, seed=asked.seed, progress=machine.progress
     )
-    place = environment(choose_device(device))
-    return Report(str(name), put.config, put.protocol, result, place, put.run.environments())
+    place = environment(machine.place)
+    return Report(name, put.config, asked, result, place, put.run.environments())
 
 
 def present_groups(result: Evaluation) -> list[str]:

@@ -14,7 +14,8 @@ from filelock import FileLock, Timeout
 from fewshot_film.base.device import choose_device
 from fewshot_film.base.files import load_tensors, load_weights, write_atomic
 from fewshot_film.config.build import build
-from fewshot_film.config.config import Config, from_json, to_json
+from fewshot_film.config.config import Config
+from fewshot_film.config.stored import from_json, to_json
 from fewshot_film.errors import FewShotError, UsageError
 from fewshot_film.model.classifier import Classifier
 
@@ -139,7 +140,7 @@ class Run:
         except OSError as error:
             raise FewShotError(
                 f"cannot write {self.metrics_file}: {error.strerror}; free some space and pass "
-                "--resume (the last checkpoint is intact)"
+                "`resume=True` (the last checkpoint is intact)"
             ) from error
 
     def test(self) -> dict[str, Any]:
@@ -178,7 +179,8 @@ class Run:
 def load(run: Path | str, device: str = "auto") -> Classifier:
     """A run folder -> its best classifier, ready to adapt, in evaluation mode."""
     folder = Run(run)
-    classifier = build(folder.config())
+    config = folder.config()
+    classifier = build(config, len(folder.places()) if config.classifies else None)
     if not folder.best_file.exists():
         raise UsageError(
             f"{folder.best_file} does not exist: the run was not validated yet, or the file was "

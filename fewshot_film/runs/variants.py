@@ -1,75 +1,80 @@
-"""Runs by name: a run folder, or RUN@adabn and its like for adaptive batch norm on its network."""
+"""Runs by name: a run folder, or RUN@ADAPTER for another adapter on its network."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import final
 
 import torch
 
+from fewshot_film.base.family import Choice
 from fewshot_film.base.pixels import as_float
 from fewshot_film.data.image_set import ImageSet
 from fewshot_film.errors import UsageError
 from fewshot_film.model.classifier import Classifier
-from fewshot_film.parts.adaptation import AdaptiveBatchNorm
+from fewshot_film.parts.adaptation import ADAPTERS, Adapter
 from fewshot_film.parts.extractor import Extractor
 from fewshot_film.parts.statistics.domain import DomainStatistics
 from fewshot_film.parts.statistics.estimators import one_pass
 from fewshot_film.runs.run import Run, load
 
-Whose: TypeAlias = Literal["support", "support+query", "domain"]
-
-OWN = "own+"
-"""Before a variant: the run's own adapter stays, and its FiLM follows the adapted batch norm."""
-
-VARIANTS: dict[str, Whose] = {
-    "adabn": "support",
-    "adabn-query": "support+query",
-    "adabn-domain": "domain",
+ALIASES: Mapping[str, str] = {
+    "adabn": "adaptive-batch-norm",
+    "adabn-query": "adaptive-batch-norm:statistics=support+query",
+    "adabn-domain": "adaptive-batch-norm:statistics=domain",
+    "own+adabn": "adaptive-batch-norm:film=own",
+    "own+adabn-query": "adaptive-batch-norm:statistics=support+query,film=own",
+    "own+adabn-domain": "adaptive-batch-norm:statistics=domain,film=own",
 }
-"""What may follow RUN@ -> whose moments take the place of those in the network's batch norms."""
+"""Short names of what may follow RUN@; "own+" keeps the run's own FiLM after adapted batch norm."""
 
 BATCH = 256
 """Images at once where a domain's statistics are taken."""
 
 
-def run_of(name: str | Path) -> Run:
-    """The folder of a run by name."""
+@final
+@dataclass(frozen=True)
+class Named:
+    """A run, and the adapter that takes the place of its own if the name has an @."""
+
+    run: Run
+    adapter: Choice[Adapter] | None = None
+
+    @property
+    def looks_at_domain(self) -> bool:
+        """Whether statistics of the tested domain's images are asked for."""
+        return self.adapter is not None and "domain" in dict(self.adapter.set_options).values()
+
+    def load(self, device: str, unlabeled: Callable[[], ImageSet]) -> Classifier:
+        """The classifier; `unlabeled` gives images of the tested domains where some are needed."""
+        classifier = load(self.run.path, device)
+        if self.adapter is None:
+            return classifier
+        features = classifier.features
+        adapter = self.adapter(
+            own=features.adapter, domain=lambda: statistics_of(features.extractor, unlabeled())
+        )
+        return classifier.with_adapter(adapter).eval()
+
+
+def named(name: str | Path) -> Named:
+    """RUN or RUN@ADAPTER:OPTIONS -> run and adapter; a folder of that very name is a run."""
     folder, at, variant = str(name).rpartition("@")
-    if variant_of(name):
-        return Run(folder)
-    if at and not Path(name).exists() and Run(folder).config_file.exists():
-        known = ", ".join(f"@{known}" for known in VARIANTS)
-        raise UsageError(f"{folder} has no variant @{variant}; there are {known}, each also @{OWN}")
-    return Run(name)
-
-
-def variant_of(name: str | Path) -> str | None:
-    """What follows the @ in a run's name, if that names a variant and no folder."""
-    _, at, variant = str(name).rpartition("@")
-    known = at and variant.removeprefix(OWN) in VARIANTS and not Path(name).is_dir()
-    return variant if known else None
-
-
-def looks_at_domain(name: str | Path) -> bool:
-    """Whether a run's name asks for the statistics of the tested domain's images."""
-    return VARIANTS.get((variant_of(name) or "").removeprefix(OWN)) == "domain"
-
-
-def load_as(name: str | Path, device: str, unlabeled: Callable[[], ImageSet]) -> Classifier:
-    """A run by name; `unlabeled` gives images of the tested domains where a variant needs some."""
-    classifier = load(run_of(name).path, device)
-    variant = variant_of(name)
-    if variant is None:
-        return classifier
-    whose = VARIANTS[variant.removeprefix(OWN)]
-    extractor = classifier.features.extractor
-    adapter = AdaptiveBatchNorm(
-        statistics_of(extractor, unlabeled()) if whose == "domain" else whose,
-        film=classifier.features.adapter if variant.startswith(OWN) else None,
-    )
-    return classifier.with_adapter(adapter).eval()
+    if not at or Path(name).exists() or not Run(folder).config_file.exists():
+        return Named(Run(name))
+    try:
+        chosen = ADAPTERS.read(ALIASES.get(variant, variant))
+    except UsageError as error:
+        short = ", ".join(f"@{alias}" for alias in ALIASES)
+        raise UsageError(f"{name}: {error}; short names are {short}") from error
+    if chosen.takes("generator"):
+        raise UsageError(
+            f"{name}: {chosen.name} is made by a training, and {folder} has its own; leave @ and "
+            "what follows out, or train another run"
+        )
+    return Named(Run(folder), chosen)
 
 
 def statistics_of(extractor: Extractor, images: ImageSet) -> DomainStatistics:

@@ -52,7 +52,7 @@ def eligible_classes(
     enough = fit.sum(0) >= way
     if not enough.any():
         raise UsageError(
-            f"no domain has {way} classes with {asked}; pass a smaller --way, --shot or --query"
+            f"no domain has {way} classes with {asked}; pass a smaller `way`, `shot` or `query`"
         )
     return fit.T & enough.unsqueeze(1)
 

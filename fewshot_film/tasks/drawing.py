@@ -28,7 +28,7 @@ class Members:
     def check(self, data: ImageSet, way: int, images: int) -> None:
         """Every task needs `way` classes of `images` images each."""
         if way > len(data.names):
-            fewer = f"pass --way {len(data.names)} or less, for validation and test --test-way"
+            fewer = f"pass `way={len(data.names)}` or less, for validation and test `test_way`"
             raise UsageError(
                 f"{way}-way tasks need {way} classes, this split has {len(data.names)}; "
                 f"{fewer if len(data.names) > 1 else 'give it more classes'}"
@@ -37,7 +37,7 @@ class Members:
         if self.counts[smallest] < images:
             raise UsageError(
                 f"class {data.names[smallest]!r} has {int(self.counts[smallest])} images, shot "
-                f"plus query ask for {images}; pass a smaller --shot or --query"
+                f"plus query ask for {images}; pass a smaller `shot` or `query`"
             )
 
 

@@ -7,6 +7,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
+from fewshot_film.base.family import Family
 from fewshot_film.base.seeding import uniform
 
 LUMA = (0.299, 0.587, 0.114)
@@ -22,6 +23,14 @@ def with_channels(
     if channels == 3:
         return images.expand(-1, 3, -1, -1)
     return (images * images.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
+
+
+def unchanged(
+    images: Float[Tensor, "image channel height width"],
+    rng: torch.Generator,  # noqa: ARG001, one signature
+) -> Float[Tensor, "image channel height width"]:
+    """Images as they are."""
+    return images
 
 
 def flip_and_crop(
@@ -92,3 +101,12 @@ def cropped(
     image = torch.arange(count, device=device).view(count, 1, 1, 1)
     channel = torch.arange(channels, device=device).view(1, channels, 1, 1)
     return padded[image, channel, y, x]
+
+
+AUGMENTATIONS: Family[Tensor] = Family(
+    "augmentation",
+    ("images", "rng"),
+    none=unchanged,
+    flip_crop=flip_and_crop,
+    flip_crop_diagonal=flip_and_crop_diagonal,
+)

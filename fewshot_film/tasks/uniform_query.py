@@ -39,14 +39,14 @@ class UniformQuerySampler:
         if counts[first] < self.shot:
             raise UsageError(
                 f"class {names[first]!r} has {int(counts[first])} images, shot asks for "
-                f"{self.shot}; pass a smaller --shot"
+                f"{self.shot}; pass a smaller `shot`"
             )
         images, needed = int(counts[smallest].sum()), way * (self.shot + self.query)
         if images < needed:
             raise UsageError(
                 f"the {way} smallest classes, {names[first]!r} to {names[last]!r}, have {images} "
-                f"images, {way} times shot plus query ask for {needed}; pass a smaller --shot or "
-                "--query"
+                f"images, {way} times shot plus query ask for {needed}; pass a smaller `shot` or "
+                "`query`"
             )
 
     def sample(self, tasks: int, rng: torch.Generator) -> Episode:

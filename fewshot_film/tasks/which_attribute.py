@@ -39,7 +39,7 @@ class WhichAttributeSampler:
         check_counts(way=way, shot=shot, query=query)
         if way > len(SIZES):
             raise UsageError(
-                f"which-attribute tasks have {len(SIZES)} levels of each attribute, --way is {way}"
+                f"which-attribute tasks have {len(SIZES)} levels of each attribute, `way` is {way}"
             )
         self.data, self.way, self.shot, self.query = data, way, shot, query
         self.members = Members(data)

@@ -7,27 +7,18 @@ import making
 import pytest
 import torch
 
-from fewshot_film.config.build import (
-    AUXILIARIES,
-    CONDITIONINGS,
-    ENCODER_PASSES,
-    EXTRACTORS,
-    GENERATORS,
-    NORMALIZATIONS,
-    POOLINGS,
-    SIMILARITIES,
-    build,
-    build_objective,
-)
+from fewshot_film.config.build import AUXILIARIES, CONDITIONINGS, ENCODER_PASSES, EXTRACTORS, GENERATORS, NORMALIZATIONS, POOLINGS, SIMILARITIES, build, build_objective
 from fewshot_film.config.catalog import ENTRIES
-from fewshot_film.config.config import Config, default_config, from_json, to_json
+from fewshot_film.config.config import Config
+from fewshot_film.config.catalog import default_config
+from fewshot_film.config.stored import from_json, to_json
 from fewshot_film.errors import UsageError
 from fewshot_film.model.objective import AttributeLoss, QueryLoss
 from fewshot_film.model.supervised import SupervisedClassifier
 from fewshot_film.parts.extractor import DropBlock
 from fewshot_film.runs.learner import Learner
-from fewshot_film.runs.schedule import SCHEDULES
-from fewshot_film.runs.training import step
+from fewshot_film.parts.schedule import SCHEDULES
+from fewshot_film.runs.step import step
 from fewshot_film.runs.training_episodes import AUGMENTATIONS
 
 TINY = Config(dataset="omniglot", size=making.SIZE, width=4, way=3, tasks=3, steps=10)

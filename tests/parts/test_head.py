@@ -2,13 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fewshot_film.parts.head import (
-    PrototypeHead,
-    Similarity,
-    cosine,
-    negative_euclidean,
-    negative_squared_euclidean,
-)
+from fewshot_film.parts.head import PrototypeHead, Similarity, cosine, negative_euclidean, negative_squared_euclidean
 
 SIMILARITIES = (negative_squared_euclidean, negative_euclidean, cosine)
 every_similarity = pytest.mark.parametrize("similarity", SIMILARITIES)

@@ -17,7 +17,7 @@ from fewshot_film.parts.normalization import BatchNorm
 from fewshot_film.runs.guard import check_same_classes, check_unseen, known_classes
 from fewshot_film.runs.report import evaluate_run
 from fewshot_film.runs.run import Run
-from fewshot_film.runs.trial import Question
+from fewshot_film.config.protocol import Question
 from fewshot_film.tasks.plain import EpisodeSampler
 
 PLACE = {"torch": "x"}

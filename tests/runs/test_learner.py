@@ -10,7 +10,7 @@ from fewshot_film.base.files import load_tensors, save_tensors
 from fewshot_film.config.config import Config
 from fewshot_film.errors import UsageError
 from fewshot_film.runs.learner import Learner
-from fewshot_film.runs.training import step
+from fewshot_film.runs.step import step
 from fewshot_film.tasks.episode import LabeledSet
 
 TINY = Config(dataset="omniglot", size=making.SIZE, width=4, steps=10, encoder="discriminative")

@@ -9,13 +9,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from fewshot_film.config.config import Config, default_config
+from fewshot_film.config.config import Config
+from fewshot_film.config.catalog import default_config
 from fewshot_film.measure.paired import Difference, paired
 from fewshot_film.runs import training
 from fewshot_film.runs.learner import Learner
 from fewshot_film.runs.report import evaluate_run
-from fewshot_film.runs.training import fit, step
-from fewshot_film.runs.trial import Question
+from fewshot_film.runs.training import fit
+from fewshot_film.runs.step import step
+from fewshot_film.config.protocol import Question
 
 CPU = torch.device("cpu")
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import running
 
-from fewshot_film.config.config import default_config
+from fewshot_film.config.catalog import default_config
 from fewshot_film.runs.run import Run
 from fewshot_film.runs.selection import choose_by_validation
 

@@ -11,16 +11,18 @@ from running import picture_folder
 
 from fewshot_film.base.files import load_tensors
 from fewshot_film.config.build import NORMALIZATIONS
-from fewshot_film.config.config import Config, default_config
+from fewshot_film.config.config import Config
+from fewshot_film.config.catalog import default_config
 from fewshot_film.errors import UsageError
 from fewshot_film.measure.accuracy import evaluate
 from fewshot_film.runs import training
 from fewshot_film.runs.learner import Learner
 from fewshot_film.runs.report import evaluate_run
 from fewshot_film.runs.run import Run, load
-from fewshot_film.runs.schedule import learning_rate
-from fewshot_film.runs.training import evaluation_samplers, fit, load_splits, step
-from fewshot_film.runs.trial import Question
+from fewshot_film.parts.schedule import learning_rate
+from fewshot_film.runs.training import evaluation_samplers, fit, load_splits
+from fewshot_film.runs.step import step
+from fewshot_film.config.protocol import Question
 
 CPU = torch.device("cpu")
 SHORT = replace(default_config(), **running.SHORT)

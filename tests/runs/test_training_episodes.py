@@ -8,7 +8,7 @@ import torch
 from fewshot_film.config.config import Config
 from fewshot_film.data.image_set import ImageSet
 from fewshot_film.errors import UsageError
-from fewshot_film.runs.schedule import auxiliary_share
+from fewshot_film.parts.schedule import auxiliary_share
 from fewshot_film.runs.training_episodes import AUGMENTATIONS, TrainingEpisodes
 
 DATA = making.image_set([30] * 6, size=8)

@@ -14,7 +14,8 @@ from fewshot_film.errors import UsageError
 from fewshot_film.runs import trial
 from fewshot_film.runs.report import evaluate_run
 from fewshot_film.runs.run import Run
-from fewshot_film.runs.trial import Question, unlabeled_images
+from fewshot_film.config.protocol import Question
+from fewshot_film.runs.trial import unlabeled_images
 from fewshot_film.runs.trial import test_images as load_images
 from fewshot_film.runs.trial import test_sampler as sampler_of
 from fewshot_film.tasks.episode import Sampler

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias, final, get_args
+from collections.abc import Callable
+from typing import Annotated, Literal, TypeAlias, final, get_args
 
 import torch
 from torch import Tensor, nn
 
 from fewshot_film.base.moments import merged_moments
+from fewshot_film.base.values import AtLeast
 from fewshot_film.errors import UsageError
 from fewshot_film.parts.adaptation.base import Adapter
 from fewshot_film.parts.conditioning import SiteParams, TaskParams
@@ -108,6 +110,28 @@ class AdaptiveBatchNorm(Adapter):
         found = (target["mean"], target["var"])
         mean, var = merged_moments(source, found, images / (images + self.prior))
         return {"mean": mean, "var": var}
+
+
+def chosen_adaptive_batch_norm(
+    own: Adapter | None = None,
+    domain: Callable[[], DomainStatistics] | None = None,
+    *,
+    statistics: Literal["support", "support+query", "domain"] = "support",
+    prior: Annotated[float, AtLeast(0)] = 0.0,
+    film: Literal["none", "own"] = "none",
+) -> AdaptiveBatchNorm:
+    """Adaptive batch norm by the moments of a support set, of its queries too, or of a domain.
+
+    With `film` "own", the FiLM of the adapter that the run was trained with follows it.
+    """
+    whose: Statistics | None = domain and domain() if statistics == "domain" else statistics
+    if whose is None or (film == "own" and own is None):
+        raise UsageError(
+            "adaptive batch norm by a domain's statistics, or with a run's own FiLM, is for "
+            "testing a trained run; train with another `adapter`, and test it as RUN@adabn-domain "
+            "or RUN@own+adabn"
+        )
+    return AdaptiveBatchNorm(whose, prior=prior, film=own if film == "own" else None)
 
 
 def batch_norm_of(name: str, site: Site) -> nn.BatchNorm2d:

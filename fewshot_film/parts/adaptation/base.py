@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from torch import nn
+from torch import Tensor, nn
 
 from fewshot_film.parts.conditioning import TaskParams
 from fewshot_film.parts.extractor import Extractor
@@ -20,6 +20,9 @@ class Adapter(nn.Module, ABC):
     """
 
     transductive: bool = False
+
+    def check_images(self, images: Tensor) -> None:
+        """Images are of a shape that it can look at, or an error says which that is."""
 
     @abstractmethod
     def forward(self, support: LabeledSet, way: int, extractor: Extractor) -> TaskParams | None: ...

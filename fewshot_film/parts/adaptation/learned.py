@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any, TypeAlias, final
+from typing import final
+
+from torch import Tensor
 
 from fewshot_film.parts.adaptation.base import Adapter
 from fewshot_film.parts.conditioning import TaskParams
@@ -13,29 +13,18 @@ from fewshot_film.parts.extractor import Extractor
 from fewshot_film.parts.generator import Generator
 from fewshot_film.tasks.episode import LabeledSet
 
-EncoderPass: TypeAlias = Callable[[Extractor], AbstractContextManager[Any]]
-
 
 @final
 class LearnedAdapter(Adapter):
-    """support -> generator(encoder(support)).
+    """support -> generator(encoder(support))."""
 
-    `encoder_pass(extractor)` is entered while the encoder looks at the support set:
-    `modes.uncounted` keeps what it passes through the extractor out of the running statistics,
-    `modes.running` normalises it by them in training too.
-    """
-
-    def __init__(
-        self,
-        encoder: TaskEncoder,
-        generator: Generator,
-        encoder_pass: EncoderPass = nullcontext,
-    ) -> None:
+    def __init__(self, encoder: TaskEncoder, generator: Generator) -> None:
         super().__init__()
-        self.encoder, self.generator, self.encoder_pass = encoder, generator, encoder_pass
+        self.encoder, self.generator = encoder, generator
+
+    def check_images(self, images: Tensor) -> None:
+        self.encoder.check_images(images)
 
     def forward(self, support: LabeledSet, way: int, extractor: Extractor) -> TaskParams:
-        with self.encoder_pass(extractor):
-            z = self.encoder(support, way, extractor)
-        params: TaskParams = self.generator(z)
+        params: TaskParams = self.generator(self.encoder(support, way, extractor))
         return params

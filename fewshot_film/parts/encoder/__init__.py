@@ -1,7 +1,15 @@
 """Task encoders: what a support set says of its task."""
 
-from fewshot_film.parts.encoder.base import FeatureFunction, TaskEncoder
+from fewshot_film.base.family import Family
+from fewshot_film.parts.encoder.base import TaskEncoder
 from fewshot_film.parts.encoder.discriminative import DiscriminativeEncoder
 from fewshot_film.parts.encoder.prototype_mean import PrototypeMean
 
-__all__ = ["DiscriminativeEncoder", "FeatureFunction", "PrototypeMean", "TaskEncoder"]
+ENCODERS: Family[TaskEncoder] = Family(
+    "encoder",
+    ("channels", "size", "feature_dim"),
+    discriminative=DiscriminativeEncoder,
+    prototype_mean=PrototypeMean,
+)
+
+__all__ = ["ENCODERS", "DiscriminativeEncoder", "PrototypeMean", "TaskEncoder"]

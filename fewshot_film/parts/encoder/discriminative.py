@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import Annotated, ClassVar, final
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from fewshot_film.base.memory import channels_last
-from fewshot_film.parts.encoder.base import FeatureFunction, TaskEncoder
+from fewshot_film.base.values import Above, AtLeast
+from fewshot_film.errors import UsageError
+from fewshot_film.parts.encoder.base import TaskEncoder
 from fewshot_film.parts.head import class_means
-from fewshot_film.tasks.episode import LabeledSet
 
 EPSILON = 1e-4
 
@@ -34,19 +35,21 @@ class DiscriminativeEncoder(TaskEncoder):
     """
 
     within: Tensor
+    tells_labellings: ClassVar[bool] = True
 
     def __init__(
         self,
-        *,
         channels: int = 1,
         size: int = 28,
-        width: int = 32,
-        embedding_dim: int = 64,
-        prior: float = 1.0,
-        momentum: float = 0.05,
+        *,
+        width: Annotated[int, AtLeast(1)] = 32,
+        embedding_dim: Annotated[int, AtLeast(1)] = 64,
+        prior: Annotated[float, Above(0)] = 1.0,
+        momentum: Annotated[float, AtLeast(0)] = 0.05,
     ) -> None:
         super().__init__()
         self.embedding_dim, self.prior, self.momentum = embedding_dim, prior, momentum
+        self.size = size
         layers: list[nn.Module] = []
         for inputs in (channels, width, width):
             layers += [nn.Conv2d(inputs, width, 3, stride=2, padding=1, bias=False)]
@@ -58,20 +61,25 @@ class DiscriminativeEncoder(TaskEncoder):
         channels_last(self.network)
         self.register_buffer("within", torch.ones(embedding_dim))
 
-    def forward(
-        self, support: LabeledSet, way: int, features: FeatureFunction
-    ) -> Float[Tensor, "task embedding"]:
-        del features
-        return self.separation(self.embed(support.images), support.labels, way)
+    def check_images(self, images: Tensor) -> None:
+        if images.shape[-2:] != (self.size, self.size):
+            height, width = images.shape[-2:]
+            raise UsageError(
+                f"the task encoder looks at images of {self.size}x{self.size} pixels, these have "
+                f"{height}x{width}; resize them"
+            )
 
     def embed(
-        self, images: Float[Tensor, "task example channel height width"]
+        self, images: Float[Tensor, "task example channel height width"], features: nn.Module
     ) -> Float[Tensor, "task example embedding"]:
         """Each image in the encoder's own space."""
-        flat = images.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        del features
+        flat = (
+            images.flatten(0, 1).to(self.within.dtype).contiguous(memory_format=torch.channels_last)
+        )
         return self.network(flat).float().unflatten(0, images.shape[:2])
 
-    def separation(
+    def summarise(
         self,
         embedded: Float[Tensor, "task example embedding"],
         labels: Int64[Tensor, "task example"],

@@ -2,30 +2,53 @@
 
 from __future__ import annotations
 
-from typing import final
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Literal, TypeAlias, final
 
-from jaxtyping import Float
-from torch import Tensor
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
 
-from fewshot_film.parts.encoder.base import FeatureFunction, TaskEncoder
+from fewshot_film.base.modes import running, uncounted
+from fewshot_film.parts.encoder.base import TaskEncoder
 from fewshot_film.parts.head import class_means
-from fewshot_film.tasks.episode import LabeledSet
+
+Statistics: TypeAlias = Literal["counted", "uncounted", "running"]
+
+PASSES: Mapping[Statistics, Callable[[nn.Module], AbstractContextManager[Any]]] = {
+    "counted": nullcontext,
+    "uncounted": uncounted,
+    "running": running,
+}
 
 
 @final
 class PrototypeMean(TaskEncoder):
     """z = mean over classes of the mean unconditioned feature of each class.
 
-    It costs a second pass over the support set, which in training also feeds the batch norms'
-    running statistics, as in TADAM's code. It sees where the task lies, not what separates
-    its classes: tasks that differ only in which attribute is asked have one and the same z.
+    It costs a second pass over the support set. In training, that pass also feeds the batch norms'
+    running statistics (`statistics` "counted", as in TADAM's code), leaves them alone
+    ("uncounted"), or is normalised by them already ("running"), so that a task's embedding depends
+    on no other task of the batch. z sees where the task lies, not what separates its classes: tasks
+    that differ only in which attribute is asked have one and the same z.
     """
 
-    def __init__(self, feature_dim: int) -> None:
+    def __init__(self, feature_dim: int, *, statistics: Statistics = "counted") -> None:
         super().__init__()
-        self.embedding_dim = feature_dim
+        self.embedding_dim, self.statistics = feature_dim, statistics
+        self.steers_statistics = statistics != "counted"
 
-    def forward(
-        self, support: LabeledSet, way: int, features: FeatureFunction
-    ) -> Float[Tensor, "task embedding"]:
-        return class_means(features(support.images).float(), support.labels, way).mean(1)
+    def embed(
+        self, images: Float[Tensor, "task example channel height width"], features: nn.Module
+    ) -> Float[Tensor, "task example feature"]:
+        with PASSES[self.statistics](features):
+            found: Tensor = features(images)
+        return found.float()
+
+    def summarise(
+        self,
+        embedded: Float[Tensor, "task example feature"],
+        labels: Int64[Tensor, "task example"],
+        way: int,
+    ) -> Float[Tensor, "task feature"]:
+        return class_means(embedded, labels, way).mean(1)

@@ -76,9 +76,26 @@ class Extractor(nn.Module, ABC):
     taken for its support set: to embed queries, give what `described` found.
     """
 
-    def __init__(self, *, pixel_scale: float = 1.0) -> None:
+    def __init__(
+        self, *, channels: int | None = None, smallest: int = 1, pixel_scale: float = 1.0
+    ) -> None:
+        """For images of so many `channels`, or of any, and at least `smallest` pixels a side."""
         super().__init__()
-        self.pixel_scale = pixel_scale
+        self.channels, self.smallest, self.pixel_scale = channels, smallest, pixel_scale
+
+    def check_images(self, images: Tensor) -> None:
+        """Images are of a shape that the network takes, or an error says which that is."""
+        channels, height, width = images.shape[-3:]
+        if self.channels not in (None, channels):
+            raise UsageError(
+                f"the network takes images of {self.channels} channels, these have {channels}; "
+                "convert them"
+            )
+        if min(height, width) < self.smallest:
+            raise UsageError(
+                f"the network takes images of {self.smallest} pixels a side or more, these have "
+                f"{height}x{width}; resize them"
+            )
 
     @abstractmethod
     def sites(self) -> dict[str, Site]:
@@ -146,6 +163,16 @@ class Extractor(nn.Module, ABC):
     def keeps(self) -> bool:
         """Whether a site's normalization keeps something of the support set, in this mode."""
         return any(site.norm.keeps for site in self.sites().values())
+
+    @property
+    def needs_support(self) -> bool:
+        """Whether a site's normalization is trained to see a task's own images."""
+        return any(site.norm.needs_support for site in self.sites().values())
+
+    @property
+    def counts(self) -> bool:
+        """Whether training keeps running statistics in its normalizations."""
+        return any(site.norm.counts for site in self.sites().values())
 
     @property
     def transductive(self) -> bool:

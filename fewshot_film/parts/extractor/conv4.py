@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import cast, final
+from typing import Annotated, cast, final
 
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fewshot_film.base.memory import channels_last
+from fewshot_film.base.values import Above, AtLeast
 from fewshot_film.parts.extractor.base import (
     ConditioningFactory,
     Extractor,
@@ -52,13 +53,13 @@ class Conv4(Extractor):
     def __init__(
         self,
         conditioning: ConditioningFactory,
-        *,
-        channels: int = 1,
-        width: int = 64,
-        pixel_scale: float = 1.0,
         normalization: NormalizationFactory = BatchNorm,
+        channels: int = 1,
+        *,
+        width: Annotated[int, AtLeast(1)] = 64,
+        pixel_scale: Annotated[float, Above(0)] = 1.0,
     ) -> None:
-        super().__init__(pixel_scale=pixel_scale)
+        super().__init__(channels=channels, smallest=16, pixel_scale=pixel_scale)
         inputs = (channels, width, width, width)
         blocks = nn.ModuleList(
             ConvBlock(f"block{n}", i, width, conditioning, normalization)

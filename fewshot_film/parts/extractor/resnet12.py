@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias, cast, final
+from typing import Annotated, Literal, TypeAlias, cast, final
 
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fewshot_film.base.memory import channels_last
+from fewshot_film.base.values import Above, AtLeast
 from fewshot_film.errors import UsageError
 from fewshot_film.parts.extractor.base import (
     ConditioningFactory,
@@ -97,8 +98,9 @@ class ResNet12(Extractor):
     def __init__(
         self,
         conditioning: ConditioningFactory,
-        *,
+        normalization: NormalizationFactory = BatchNorm,
         channels: int = 3,
+        *,
         width: int = 64,
         max_pools: int = BLOCKS,
         pixel_scale: float = 1.0,
@@ -106,9 +108,8 @@ class ResNet12(Extractor):
         activation: Activation = F.silu,
         drops: Sequence[nn.Module] = (),
         pooling: Pooling = global_average,
-        normalization: NormalizationFactory = BatchNorm,
     ) -> None:
-        super().__init__(pixel_scale=pixel_scale)
+        super().__init__(channels=channels, smallest=2**max_pools, pixel_scale=pixel_scale)
         widths = (channels, *(round(factor * width) for factor in growth))
         blocks = nn.ModuleList(
             ResidualBlock(
@@ -131,26 +132,58 @@ class ResNet12(Extractor):
         return self.pooling(h)
 
 
+POOLINGS = {"average": global_average, "flat": flattened}
+
+PoolingName: TypeAlias = Literal["average", "flat"]
+"""How the last maps become features: by the mean of each channel, or value by value."""
+
+
+def tadam_resnet12(
+    conditioning: ConditioningFactory,
+    normalization: NormalizationFactory = BatchNorm,
+    channels: int = 3,
+    *,
+    width: Annotated[int, AtLeast(1)] = 64,
+    max_pools: Annotated[int, AtLeast(1)] = BLOCKS,
+    pooling: PoolingName = "average",
+    pixel_scale: Annotated[float, Above(0)] = 1.0,
+) -> ResNet12:
+    """images -> pooling of four blocks w, 2w, 4w and 8w wide: TADAM's ResNet-12, with swish."""
+    return ResNet12(
+        conditioning,
+        normalization,
+        channels,
+        width=width,
+        max_pools=max_pools,
+        pooling=POOLINGS[pooling],
+        pixel_scale=pixel_scale,
+    )
+
+
 def wide_resnet12(
     conditioning: ConditioningFactory,
-    *,
-    channels: int = 3,
-    width: int = 64,
-    drop: float = 0.1,
-    drop_side: int = 5,
-    pooling: Pooling = flattened,
-    pixel_scale: float = 1.0,
     normalization: NormalizationFactory = BatchNorm,
+    channels: int = 3,
+    size: int = 84,
+    *,
+    width: Annotated[int, AtLeast(1)] = 64,
+    drop: Annotated[float, AtLeast(0)] = 0.1,
+    drop_side: Annotated[int | None, AtLeast(1)] = None,
+    pooling: PoolingName = "flat",
+    pixel_scale: Annotated[float, Above(0)] = 1.0,
 ) -> ResNet12:
     """images -> pooling of four blocks w, 2.5w, 5w and 10w wide: MetaOptNet's ResNet-12.
 
     It has leaky ReLUs, dropout after the first two blocks, and DropBlock, whose rate rises over
-    40,000 batches, after the others. Its squares have sides of 5 on images of 84x84, of 2 on those
-    of 32x32. `pooling` is `flattened` in MetaOptNet, `global_average` in most that build on it.
+    40,000 batches, after the others. Without `drop_side`, its squares have the published sides: 2
+    on images of up to 32 pixels, 5 on larger ones. `pooling` is "flat" in MetaOptNet, "average" in
+    most that build on it.
     """
+    side = drop_side or (2 if size <= 32 else 5)
     return ResNet12(
         conditioning,
-        channels=channels,
+        normalization,
+        channels,
         width=width,
         pixel_scale=pixel_scale,
         growth=(1.0, 2.5, 5.0, 10.0),
@@ -158,11 +191,10 @@ def wide_resnet12(
         drops=(
             DropBlock(drop, 1, ramp_steps=1),
             DropBlock(drop, 1, ramp_steps=1),
-            DropBlock(drop, drop_side),
-            DropBlock(drop, drop_side),
+            DropBlock(drop, side),
+            DropBlock(drop, side),
         ),
-        pooling=pooling,
-        normalization=normalization,
+        pooling=POOLINGS[pooling],
     )
 
 
@@ -170,7 +202,7 @@ def _ends(max_pools: int, drops: Sequence[nn.Module]) -> list[nn.Sequential]:
     """What each block ends in: its max-pool, then its drop, or nothing."""
     if max_pools not in range(1, BLOCKS + 1):
         raise UsageError(
-            f"max_pools is {max_pools}; ResNet-12 has {BLOCKS} blocks, pass 1 to {BLOCKS}"
+            f"`max_pools` is {max_pools}; ResNet-12 has {BLOCKS} blocks, pass 1 to {BLOCKS}"
         )
     ends = [nn.Sequential() for _ in range(BLOCKS)]
     for end in ends[:max_pools]:

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from fewshot_film.errors import UsageError
 from fewshot_film.parts.conditioning import TaskParams
 
 
@@ -24,3 +25,12 @@ class Generator(nn.Module, ABC):
     @abstractmethod
     def multipliers(self) -> list[nn.Parameter]:
         """Every multiplier, for an optimizer that decays them by a rate of their own."""
+
+
+def check_steerable(identity: TaskParams) -> None:
+    """Some site takes parameters."""
+    if not identity:
+        raise UsageError(
+            "the sites take no parameters, so there is nothing to generate; pass another "
+            "`conditioning`, or `adapter=none` for the network without conditioning"
+        )

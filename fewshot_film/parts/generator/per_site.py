@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fewshot_film.parts.conditioning import TaskParams
-from fewshot_film.parts.generator.base import Generator
+from fewshot_film.parts.generator.base import Generator, check_steerable
 
 WEIGHT_VARIANCE = 0.2
 """Variance of a starting weight times its layer's inputs."""
@@ -53,6 +53,7 @@ class PerSiteGenerator(Generator):
 
     def __init__(self, embedding_dim: int, identity: TaskParams) -> None:
         super().__init__()
+        check_steerable(identity)
         nets = nn.ModuleDict(
             {
                 site: nn.ModuleDict(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from math import prod
-from typing import final
+from typing import Annotated, final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from fewshot_film.base.values import AtLeast
 from fewshot_film.parts.conditioning import TaskParams
-from fewshot_film.parts.generator.base import Generator
+from fewshot_film.parts.generator.base import Generator, check_steerable
 
 
 @final
@@ -20,8 +21,15 @@ class SharedGenerator(Generator):
     One multiplier per output, as in CNAPs (Requeima et al. 2019), learned and starting at zero.
     """
 
-    def __init__(self, embedding_dim: int, identity: TaskParams, hidden_dim: int = 96) -> None:
+    def __init__(
+        self,
+        embedding_dim: int,
+        identity: TaskParams,
+        *,
+        hidden_dim: Annotated[int, AtLeast(1)] = 96,
+    ) -> None:
         super().__init__()
+        check_steerable(identity)
         neutral = [value for params in identity.values() for value in params.values()]
         self.shapes = {
             site: {name: value.shape for name, value in params.items()}

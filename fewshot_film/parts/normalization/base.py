@@ -22,6 +22,10 @@ class Normalization(nn.Module, ABC):
 
     transductive: ClassVar[bool] = False
     """Whether an answer depends on the other queries by design."""
+    needs_support: ClassVar[bool] = False
+    """Whether it is trained to normalise by a task's own images."""
+    counts: ClassVar[bool] = False
+    """Whether training keeps running statistics, which every pass feeds."""
 
     @property
     def keeps(self) -> bool:

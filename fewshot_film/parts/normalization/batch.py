@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import ClassVar, final
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -18,6 +18,8 @@ class BatchNorm(Normalization):
     Where a task brings moments of its own, `mean` and `var`, they take the place of both:
     adaptive batch norm (Li et al. 2018).
     """
+
+    counts: ClassVar[bool] = True
 
     def __init__(self, channels: int) -> None:
         super().__init__()

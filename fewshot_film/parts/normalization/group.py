@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from math import gcd
-from typing import final
+from typing import Annotated, final
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from fewshot_film.base.values import AtLeast
+from fewshot_film.errors import UsageError
 from fewshot_film.parts.conditioning import SiteParams
 from fewshot_film.parts.normalization.base import Normalization
 
@@ -21,9 +23,12 @@ class GroupNorm(Normalization):
     By default there are eight groups, or as many of them as divide the channels.
     """
 
-    def __init__(self, channels: int, groups: int | None = None) -> None:
+    def __init__(self, channels: int, *, groups: Annotated[int | None, AtLeast(1)] = None) -> None:
         super().__init__()
-        self.group_norm = nn.GroupNorm(groups or gcd(channels, GROUPS), channels)
+        groups = groups or gcd(channels, GROUPS)
+        if channels % groups:
+            raise UsageError(f"`groups` is {groups}; it must divide the {channels} channels")
+        self.group_norm = nn.GroupNorm(groups, channels)
 
     def forward(
         self, h: Float[Tensor, "task example channel *space"], kept: SiteParams

@@ -7,4 +7,4 @@ from fewshot_film.parts.normalization.group import GroupNorm
 
 def instance_norm(channels: int) -> GroupNorm:
     """Every channel as a group."""
-    return GroupNorm(channels, channels)
+    return GroupNorm(channels, groups=channels)

@@ -7,4 +7,4 @@ from fewshot_film.parts.normalization.group import GroupNorm
 
 def layer_norm(channels: int) -> GroupNorm:
     """All channels as one group."""
-    return GroupNorm(channels, 1)
+    return GroupNorm(channels, groups=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import ClassVar, final
 
 import torch
 from jaxtyping import Float
@@ -18,6 +18,8 @@ class MetaBatchNorm(Normalization):
 
     The gradient flows through the moments. Images without a support set describe themselves.
     """
+
+    needs_support: ClassVar[bool] = True
 
     def __init__(self, channels: int) -> None:
         super().__init__()

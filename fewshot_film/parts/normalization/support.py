@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import ClassVar, final
 
 from jaxtyping import Float
 from torch import Tensor
@@ -18,6 +18,8 @@ class SupportBatchNorm(Normalization):
 
     It is adaptive batch norm on the support set as a property of the network.
     """
+
+    counts: ClassVar[bool] = True
 
     def __init__(self, channels: int) -> None:
         super().__init__()

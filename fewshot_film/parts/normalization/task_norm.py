@@ -10,6 +10,7 @@ support images there are, the more their moments count.
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -25,6 +26,8 @@ class TaskNorm(Normalization):
     `share` is the paper's a. The variances are biased, where the authors' code has unbiased ones.
     Images without a support set describe themselves.
     """
+
+    needs_support: ClassVar[bool] = True
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -23,6 +23,7 @@ class TransductiveBatchNorm(Normalization):
     """
 
     transductive: ClassVar[bool] = True
+    needs_support: ClassVar[bool] = True
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -9,14 +9,7 @@ from torch.nn import functional as F
 from fewshot_film.errors import UsageError
 from fewshot_film.parts.adaptation.adaptive_batch_norm import batch_norm_of
 from fewshot_film.parts.conditioning import FiLM, SiteParams
-from fewshot_film.parts.extractor import (
-    Conv4,
-    DropBlock,
-    Extractor,
-    ResNet12,
-    global_average,
-    wide_resnet12,
-)
+from fewshot_film.parts.extractor import Conv4, DropBlock, Extractor, ResNet12, global_average, wide_resnet12
 from fewshot_film.parts.extractor.resnet12 import Activation, ResidualBlock
 
 

@@ -7,18 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fewshot_film.parts.normalization import (
-    BatchNorm,
-    GroupNorm,
-    MetaBatchNorm,
-    Normalization,
-    SupportBatchNorm,
-    TaskNormInstance,
-    TaskNormLayer,
-    TransductiveBatchNorm,
-    instance_norm,
-    layer_norm,
-)
+from fewshot_film.parts.normalization import BatchNorm, GroupNorm, MetaBatchNorm, Normalization, SupportBatchNorm, TaskNormInstance, TaskNormLayer, TransductiveBatchNorm, instance_norm, layer_norm
 from fewshot_film.parts.normalization.task_norm import TaskNorm
 
 Factory = Callable[[int], Normalization]

@@ -12,20 +12,8 @@ from torch import Tensor, nn
 
 from fewshot_film.base.files import save_tensors
 from fewshot_film.errors import UsageError
-from fewshot_film.parts.statistics.domain import (
-    DomainStatistics,
-    Moments,
-    moments,
-    source_statistics,
-    with_statistics,
-)
-from fewshot_film.parts.statistics.estimators import (
-    FewImagesWarning,
-    adapt_batchnorm,
-    layer_by_layer,
-    one_pass,
-    online,
-)
+from fewshot_film.parts.statistics.domain import DomainStatistics, Moments, moments, source_statistics, with_statistics
+from fewshot_film.parts.statistics.estimators import FewImagesWarning, adapt_batchnorm, layer_by_layer, one_pass, online
 
 ESTIMATORS: list[Callable[..., DomainStatistics]] = [one_pass, online, layer_by_layer]
 every_estimator = pytest.mark.parametrize("estimator", ESTIMATORS)

@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from fewshot_film.config.config import Config
-from fewshot_film.runs.schedule import auxiliary_share, learning_rate
+from fewshot_film.parts.schedule import auxiliary_share, learning_rate
 
 
 def test_by_hand() -> None:

@@ -8,7 +8,7 @@ from torch import nn
 
 from fewshot_film.config.build import build
 from fewshot_film.config.config import Config
-from fewshot_film.runs.optimizer import make_optimizer, weight_groups
+from fewshot_film.parts.optimizer import make_optimizer, weight_groups
 
 CONFIG = Config(
     dataset="omniglot",

@@ -1,6 +1,6 @@
 from dataclasses import asdict, replace
 
-from fewshot_film.runs.protocol import Protocol
+from fewshot_film.config.protocol import Protocol
 
 PROTOCOL = Protocol("d", "test", 5, 1, 3, 6, 0, 28, 1)
 

@@ -1,0 +1,127 @@
+"""Families of interchangeable parts, and a choice of one with its options: `low-rank:rank=2`."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any, Generic, TypeVar, final, get_type_hints
+
+from fewshot_film.base.values import checked, read, written
+from fewshot_film.errors import UsageError
+
+Made = TypeVar("Made", covariant=True)
+Part = Callable[..., Made]
+"""What makes something: its positional parameters are what it is given, by name; its keyword-only
+ones are its options, each with a type and a default."""
+
+
+@final
+class Family(Generic[Made]):
+    """name -> part: the one place where a part's name stands.
+
+    `given` names what the builder gives to the parts of this family; a part takes what it needs of
+    that. `low_rank=LowRank` is called low-rank everywhere else.
+    """
+
+    def __init__(self, kind: str, given: Sequence[str], **parts: Part[Made]) -> None:
+        self.kind, self.given = kind, tuple(given)
+        self.parts: dict[str, Part[Made]] = {}
+        for name, part in parts.items():
+            self.parts[name.replace("_", "-")] = part
+
+    def read(self, text: str) -> Choice[Made]:
+        """`name` or `name:option=value,option=value` -> the choice; an error names the nearest."""
+        name, _, words = text.partition(":")
+        if name not in self.parts:
+            raise UsageError(f"unknown {self.kind} {name!r}; {near(name, self.parts)}")
+        pairs = [word.partition("=") for word in words.split(",") if word]
+        return self.choose(name, {key: value if eq else "yes" for key, eq, value in pairs})
+
+    def choose(self, name: str, options: Mapping[str, Any]) -> Choice[Made]:
+        """The part of that name with these options, those at their defaults left out."""
+        part, found = self.parts[name], {}
+        kinds = options_of(part)
+        for key, value in options.items():
+            if key not in kinds:
+                has = near(key, kinds) if kinds else "it has no options"
+                raise UsageError(f"{self.kind} {name} has no option {key!r}; {has}")
+            default, hint = kinds[key]
+            accept = read if isinstance(value, str) else checked
+            found[key] = accept(f"{self.kind}={name}:{key}", value, hint)
+            if found[key] == default:
+                del found[key]
+        self._check_given(name)
+        return Choice(self.kind, name, part, tuple(sorted(found.items())))
+
+    def _check_given(self, name: str) -> None:
+        """A part asks for nothing that its builder does not have."""
+        if unknown := [key for key in needs(self.parts[name]) if key not in self.given]:
+            raise TypeError(
+                f"the {self.kind} {name} takes {unknown[0]!r}, and is given "
+                f"{', '.join(self.given) or 'nothing'}; make it an option: keyword-only, with a "
+                "type and a default"
+            )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.parts)
+
+
+@final
+@dataclass(frozen=True)
+class Choice(Generic[Made]):
+    """A part of a family with its options; those that are left out are at their defaults."""
+
+    kind: str
+    name: str
+    part: Part[Made]
+    set_options: tuple[tuple[str, Any], ...] = ()
+
+    def __str__(self) -> str:
+        """What `Family.read` reads as this choice."""
+        words = ",".join(f"{key}={written(value)}" for key, value in self.set_options)
+        return f"{self.name}:{words}" if words else self.name
+
+    def __call__(self, **given: Any) -> Made:
+        """Make the part, of what it takes out of what there is."""
+        taken = {key: given[key] for key in needs(self.part) if key in given}
+        return self.part(**taken, **dict(self.set_options))
+
+    @property
+    def maker(self) -> Part[Made]:
+        """The part with its options set, to be called with what it is given."""
+        return partial(self.part, **dict(self.set_options)) if self.set_options else self.part
+
+    def takes(self, name: str) -> bool:
+        """Whether the part is made of what has this name."""
+        return name in needs(self.part)
+
+    def option(self, name: str) -> Any:
+        """The value of an option, set or by default."""
+        return dict(self.set_options).get(name, options_of(self.part)[name][0])
+
+
+@cache
+def needs(part: Part[Any]) -> tuple[str, ...]:
+    """The names of what a part is given: its positional parameters."""
+    parameters = inspect.signature(part).parameters.values()
+    return tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)
+
+
+@cache
+def options_of(part: Part[Any]) -> dict[str, tuple[Any, Any]]:
+    """option -> (default, annotation): a part's keyword-only parameters."""
+    parameters = inspect.signature(part).parameters.values()
+    maker = inspect.getattr_static(part, "__init__") if isinstance(part, type) else part
+    hints = get_type_hints(maker, include_extras=True)
+    return {p.name: (p.default, hints[p.name]) for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+
+def near(name: str, names: Iterable[str]) -> str:
+    """Those that there are, and the nearest."""
+    nearest = difflib.get_close_matches(name, list(names), n=1)
+    hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+    return f"known: {', '.join(names)}{hint}"

@@ -1,0 +1,113 @@
+"""Values of a type and in their bounds, whoever wrote them: a person, a program or a file."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from types import NoneType
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from fewshot_film.errors import UsageError
+
+WORDS = {"yes": True, "true": True, "no": False, "false": False}
+
+
+@dataclass(frozen=True)
+class AtLeast:
+    """value >= least."""
+
+    least: float
+
+    def check(self, name: str, value: float) -> None:
+        if not self.least <= value < math.inf:
+            raise UsageError(f"`{name}` is {value}; it must be at least {self.least}")
+
+
+@dataclass(frozen=True)
+class Above:
+    """value > bound, and finite."""
+
+    bound: float
+
+    def check(self, name: str, value: float) -> None:
+        if not self.bound < value < math.inf:
+            raise UsageError(f"`{name}` is {value}; it must be above {self.bound}")
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """One of a few numbers, each with its meaning."""
+
+    meanings: tuple[tuple[int, str], ...]
+
+    def check(self, name: str, value: float) -> None:
+        if value not in dict(self.meanings):
+            known = " or ".join(f"{number} ({meaning})" for number, meaning in self.meanings)
+            raise UsageError(f"`{name}` is {value}; pass {known}")
+
+
+def checked(name: str, value: Any, hint: Any) -> Any:
+    """The value, if it is of the type and within the bounds that its annotation names.
+
+    A whole number is taken for a float. None passes where the type admits it.
+    """
+    kind, bounds = _bare(hint)
+    if value is None and NoneType in get_args(kind):
+        return None
+    if isinstance(value, int) and not isinstance(value, bool) and float in _kinds(kind):
+        value = float(value)
+    if not _fits(value, kind):
+        raise UsageError(f"`{name}` is {value!r}; it must be {_wanted(kind)}")
+    for bound in bounds:
+        bound.check(name, value)
+    return value
+
+
+def read(name: str, text: str, hint: Any) -> Any:
+    """A word of the command line or of a file -> the value that its annotation asks for."""
+    kinds = _kinds(_bare(hint)[0])
+    if text == "none" and NoneType in kinds:
+        return checked(name, None, hint)
+    if bool in kinds:
+        return checked(name, WORDS.get(text, text), hint)
+    for number in (int, float):
+        if number in kinds:
+            try:
+                return checked(name, number(text), hint)
+            except ValueError:
+                continue
+    return checked(name, text, hint)
+
+
+def written(value: Any) -> str:
+    """The word that `read` reads as this value."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value is None else str(value)
+
+
+def _bare(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+    """An annotation -> its type, and the bounds that stand beside it."""
+    if get_origin(hint) is not Annotated:
+        return hint, ()
+    kind, *beside = get_args(hint)
+    return kind, tuple(bound for bound in beside if isinstance(bound, AtLeast | Above | OneOf))
+
+
+def _kinds(kind: Any) -> tuple[Any, ...]:
+    """The types that a union is of, or the type alone."""
+    return (kind,) if get_origin(kind) is Literal else get_args(kind) or (kind,)
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    if get_origin(kind) is Literal:
+        return value in get_args(kind)
+    kinds = _kinds(kind)
+    return isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
+
+
+def _wanted(kind: Any) -> str:
+    if get_origin(kind) is Literal:
+        return " or ".join(map(repr, get_args(kind)))
+    names = {str: "text", int: "a whole number", float: "a number", bool: "yes or no"}
+    return " or ".join(names.get(k, "none") for k in _kinds(kind))
