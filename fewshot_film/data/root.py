@@ -8,7 +8,7 @@ ENVIRONMENT_VARIABLE = "FEWSHOT_FILM_DATA"
 
 
 def data_root(given: Path | None = None) -> Path:
-    """`--data-root`, else $FEWSHOT_FILM_DATA, else the user's cache folder."""
+    """`given`, else $FEWSHOT_FILM_DATA, else the user's cache folder."""
     if given is not None:
         return given.expanduser()
     named = os.environ.get(ENVIRONMENT_VARIABLE)

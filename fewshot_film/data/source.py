@@ -18,6 +18,8 @@ class DataSource:
     `classes` and `images` count what `load` gives per split. `obtain` says how the data arrive
     ("ships with the package", "downloads 14 MB at first use", ...).
 
+    `channels` is None where only the pictures say it: then `load` gives three if any is coloured.
+
     `domains` are those of a data set that is tested on domains which training does not see. Its
     classes may be the same in every split, which then divides images. It is empty where only
     classes are divided, so that those of the test are new. `tested_whole` says that the test split
@@ -27,7 +29,7 @@ class DataSource:
     name: str
     summary: str
     licence: str
-    channels: int
+    channels: int | None
     size: int
     classes: Mapping[str, int]
     images: Mapping[str, int]

@@ -35,7 +35,7 @@ def _fetched(archive: Archive, folder: Path) -> Path:
     except UsageError as error:
         raise UsageError(
             f"{error} - or have its content, {archive.layout or 'unpacked'}, as the folder "
-            f"{folder}; --data-root or FEWSHOT_FILM_DATA names another place for all data sets"
+            f"{folder}; `data_root` or FEWSHOT_FILM_DATA names another place for all data sets"
         ) from error
 
 

@@ -5,7 +5,7 @@ import json
 import os
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import IO
@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from fewshot_film.data.image_set import ImageSet
+from fewshot_film.data.reading.listing import Entry, listed
 from fewshot_film.data.root import user_cache
 
 FORMAT = "1"
@@ -25,38 +26,57 @@ def cached(root: Path, name: str, key: str, build: Callable[[], ImageSet]) -> Im
     A file of another key or format, or a damaged one, is built again. Where the root cannot be
     written the file goes to the user's cache folder, and if that fails too nothing is kept.
     """
-    key = f"{FORMAT} {key}"
-    root_id = hashlib.sha256(os.fsencode(root.absolute())).hexdigest()[:16]
-    places = [
-        root / "decoded" / f"{name}.npz",
-        user_cache() / "decoded" / f"{name}-{root_id}.npz",
-    ]
-    for place in places:
-        if (found := _read(place, key)) is not None:
-            return found
-    built = build()
-    # The first place that can be written is enough.
-    any(_written(place, key, built) for place in places)
-    return built
+    found = kept(root, name, key)
+    if found is None:
+        found = build()
+        keep(root, name, key, found)
+    return found
+
+
+def kept(root: Path, name: str, key: str) -> ImageSet | None:
+    """What was kept under this name for the same `key`, or None."""
+    found = (_read(place, f"{FORMAT} {key}") for place in _places(root, name))
+    return next((data for data in found if data is not None), None)
+
+
+def keep(root: Path, name: str, key: str, data: ImageSet) -> None:
+    """Writes to the first place that can be written, which is enough."""
+    any(_written(place, f"{FORMAT} {key}", data) for place in _places(root, name))
 
 
 def fingerprint(*folders: Path) -> str:
     """folders -> a hash of every file's path, size and time of change, without reading any."""
-    digest = hashlib.sha256()
-    for folder in folders:
-        for line in sorted(_files(str(folder), "")):
-            digest.update(line.encode("utf8", "surrogateescape"))
-    return digest.hexdigest()
+    return digest(line for folder in folders for line in sorted(_files(folder, "")))
 
 
-def _files(folder: str, prefix: str) -> Iterator[str]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_dir():
-                yield from _files(entry.path, f"{prefix}{entry.name}/")
-            else:
-                facts = entry.stat()
-                yield f"{prefix}{entry.name}\0{facts.st_size}\0{facts.st_mtime_ns}\n"
+def digest(lines: Iterable[str]) -> str:
+    """lines -> their hash, in hexadecimal."""
+    whole = hashlib.sha256()
+    for line in lines:
+        whole.update(line.encode("utf8", "surrogateescape"))
+    return whole.hexdigest()
+
+
+def facts_of(entry: Entry, name: str) -> str:
+    """A line that changes where the file called `name` may have."""
+    return f"{name}\0{entry.facts.st_size}\0{entry.facts.st_mtime_ns}\n"
+
+
+def _files(folder: Path, prefix: str) -> Iterator[str]:
+    for entry in listed(folder):
+        name = f"{prefix}{entry.path.name}"
+        if entry.is_folder:
+            yield from _files(entry.path, f"{name}/")
+        else:
+            yield facts_of(entry, name)
+
+
+def _places(root: Path, name: str) -> tuple[Path, Path]:
+    root_id = hashlib.sha256(os.fsencode(root.absolute())).hexdigest()[:16]
+    return (
+        root / "decoded" / f"{name}.npz",
+        user_cache() / "decoded" / f"{name}-{root_id}.npz",
+    )
 
 
 def _read(path: Path, key: str) -> ImageSet | None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 
 from fewshot_film.data.image_set import ImageSet
-from fewshot_film.data.reading.picture import pictures_in, read_pictures
+from fewshot_film.data.reading.picture import read_pictures
+from fewshot_film.data.reading.picture_files import pictures_in
 from fewshot_film.errors import UsageError
 
 Files = Mapping[str, Sequence[Path]]
@@ -28,7 +29,7 @@ def decoded(files: Files, domain: str, size: int) -> ImageSet:
     labels = [label for label, paths in enumerate(files.values()) for _ in paths]
     paths = [path for paths in files.values() for path in paths]
     return ImageSet(
-        images=read_pictures(paths, size, 3, domain),
+        images=read_pictures(paths, size, 3, domain).images,
         labels=torch.tensor(labels),
         names=tuple(files),
         domains=torch.zeros(len(paths), dtype=torch.int64),
@@ -41,7 +42,7 @@ def _pictures(folder: Path, layout: str) -> tuple[Path, ...]:
     if not pictures:
         raise UsageError(
             f"{'no picture lies in' if folder.is_dir() else 'there is no folder'} {folder}: have "
-            f"the data as {layout} under the data root, which --data-root or FEWSHOT_FILM_DATA "
+            f"the data as {layout} under the data root, which `data_root` or FEWSHOT_FILM_DATA "
             "names"
         )
     return pictures

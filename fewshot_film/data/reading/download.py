@@ -68,7 +68,7 @@ def lock(path: Path) -> FileLock:
     except OSError as error:
         raise UsageError(
             f"cannot write {path} ({error.strerror}): choose another data root "
-            "with --data-root or FEWSHOT_FILM_DATA"
+            "with `data_root` or FEWSHOT_FILM_DATA"
         ) from error
     return FileLock(name)
 

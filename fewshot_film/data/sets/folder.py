@@ -1,54 +1,40 @@
 """Your own images: a folder with one folder of pictures for each class."""
 
 import hashlib
-from collections import Counter
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
-from itertools import chain
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from tqdm import tqdm
 
 from fewshot_film.data.image_set import ImageSet
-from fewshot_film.data.reading.cache import cached, fingerprint
-from fewshot_film.data.reading.picture import is_grey, is_picture_name, pictures_in, read_pictures
-from fewshot_film.data.reading.splits import part_of
+from fewshot_film.data.reading.cache import digest, facts_of, keep, kept
+from fewshot_film.data.reading.class_tree import ClassFolder, class_tree
+from fewshot_film.data.reading.picture import read_pictures
 from fewshot_film.data.source import SPLITS, DataSource
 from fewshot_film.errors import UsageError
 
 SHARES = {"train": 0.64, "val": 0.16, "test": 0.20}
 
 
-@dataclass(frozen=True)
-class ClassFolder:
-    """One class: its name, its split if the folders say, and its picture files."""
-
-    name: str
-    split: str | None
-    pictures: tuple[Path, ...]
-
-
 def folder_source(path: Path, size: int, channels: int | None = None) -> DataSource:
     """<path>/<class>/<picture> or <path>/{train,val,test}/<class>/<picture> -> the source.
 
     Without split folders the classes are divided by a hash of their names, some 64, 16 and 20 %.
-    The split "all" is every class. Without `channels`, pictures are grey if all files are.
+    The split "all" is every class. Without `channels`, pictures are grey if all files are. The
+    folder is listed here and no more, and its pictures are opened once at most, by the first load.
     """
     if channels not in (None, 1, 3):
-        raise UsageError(f"channels is {channels}: give 1 for grey or 3 for colour")
-    classes = _scan(path)
-    channels = channels or _channels(classes)
-    name = path.resolve().name
+        raise UsageError(f"`channels` is {channels}: give 1 for grey or 3 for colour")
+    classes = class_tree(path)
+    name = os.fsencode(path.resolve().name).decode("utf8", "replace")
+    decoded = _Decoded(name, path, classes, size, channels)
     parts = _divide(classes)
 
     def load(root: Path, split: str) -> ImageSet:
-        chosen = part_of(parts, split, f"the folder {path}")
-        key = f"{fingerprint(path)} {size} {channels}"
-        where = f"{name}-{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]}"
-        everything = cached(root, where, key, partial(_decode, name, classes, size, channels))
-        return everything.of_classes(chosen)
+        chosen = _chosen(parts, split, path)
+        return decoded.images(root).of_classes(chosen)
 
     return DataSource(
         name=name,
@@ -64,6 +50,70 @@ def folder_source(path: Path, size: int, channels: int | None = None) -> DataSou
     )
 
 
+@dataclass(eq=False)
+class _Decoded:
+    """The pictures of a folder as it was listed: decoded once, then kept on disk and in memory."""
+
+    name: str
+    path: Path
+    classes: Sequence[ClassFolder]
+    size: int
+    channels: int | None
+    memory: ImageSet | None = None
+
+    def images(self, root: Path) -> ImageSet:
+        """Every class, with three equal channels where grey pictures are asked for in colour."""
+        if self.memory is None:
+            self.memory = self._kept(root) or self._read(root)
+        data = self.memory
+        return replace(data, images=data.images.expand(-1, self.channels or -1, -1, -1))
+
+    def _kept(self, root: Path) -> ImageSet | None:
+        """What another source wrote; grey that is asked for may be what the pictures are."""
+        as_stored, turned_grey = self._names()
+        key, asked = self._key(), self.channels
+        if asked == 1 and (data := kept(root, turned_grey, key)) is not None:
+            return data
+        data = kept(root, as_stored, key)
+        return None if data is not None and asked == 1 != data.channels else data
+
+    def _read(self, root: Path) -> ImageSet:
+        files = [picture.path for c in self.classes for picture in c.pictures]
+        asked = 1 if self.channels == 1 else None
+        images, grey = read_pictures(files, self.size, asked, self.name)
+        labels = torch.tensor([i for i, c in enumerate(self.classes) for _ in c.pictures])
+        names, domains = tuple(c.name for c in self.classes), torch.zeros_like(labels)
+        data = ImageSet(images, labels, names, domains, (self.name,))
+        as_stored, turned_grey = self._names()
+        keep(root, turned_grey if asked and not grey else as_stored, self._key(), data)
+        return data
+
+    def _names(self) -> tuple[str, str]:
+        """Names in the cache: of the pictures as they are, and of coloured ones in grey."""
+        place = hashlib.sha256(os.fsencode(self.path.resolve())).hexdigest()[:16]
+        return f"{self.name}-{place}", f"{self.name}-{place}-grey"
+
+    def _key(self) -> str:
+        pictures = [picture for c in self.classes for picture in c.pictures]
+        names = [picture.path.relative_to(self.path).as_posix() for picture in pictures]
+        return f"{digest(map(facts_of, pictures, names))} {self.size}"
+
+
+def _chosen(parts: Mapping[str, list[int]], split: str, path: Path) -> list[int]:
+    """The class numbers of a split, or an error that says how there would be any."""
+    if split in parts:
+        return parts[split]
+    if split not in SPLITS:
+        remedy = ""
+    elif len(parts) > 1:
+        remedy = f", or put a folder {split} of other classes beside the splits"
+    else:
+        remedy = f", or add classes: {len(SPLITS)} and more are divided into {', '.join(SPLITS)}"
+    raise UsageError(
+        f"the folder {path} has no split {split!r}: choose one of {', '.join(parts)}{remedy}"
+    )
+
+
 def split_by_name(names: Sequence[str]) -> dict[str, list[str]]:
     """names -> the names of each split, which later names do not change.
 
@@ -73,7 +123,7 @@ def split_by_name(names: Sequence[str]) -> dict[str, list[str]]:
     if len(names) < len(SPLITS):
         raise UsageError(
             f"{len(names)} classes ({', '.join(names)}) cannot be divided into train, val and "
-            "test: add classes, or use the split 'all'"
+            "test: add classes, or give all as the `split`"
         )
     place = {name: _place(name) for name in names}
     order = sorted(names, key=lambda name: (place[name], name))
@@ -100,60 +150,3 @@ def _divide(classes: Sequence[ClassFolder]) -> Mapping[str, list[int]]:
         return parts
     by_name = split_by_name([c.name for c in classes])
     return {s: [number[name] for name in part] for s, part in by_name.items()} | parts
-
-
-def _scan(path: Path) -> list[ClassFolder]:
-    """path -> its classes, in the order of their names."""
-    if not path.is_dir():
-        raise UsageError(f"there is no folder {path}: give one that holds a folder for each class")
-    folders = _subfolders(path)
-    split_folders = {f.name for f in folders} <= set(SPLITS)
-    parts = [(f.name, _subfolders(f)) for f in folders] if split_folders else [(None, folders)]
-    classes = [_class_folder(f, split) for split, group in parts for f in group]
-    names = Counter(c.name for c in classes)
-    if twice := [name for name, count in names.items() if count > 1]:
-        raise UsageError(
-            f"the class {twice[0]!r} lies in several splits of {path}: few-shot splits share no "
-            "class, so put it in one, or put all classes directly into the folder"
-        )
-    return sorted(classes, key=lambda c: c.name)
-
-
-def _subfolders(path: Path) -> list[Path]:
-    entries = [entry for entry in sorted(path.iterdir()) if entry.name[0] != "."]
-    if loose := [entry for entry in entries if entry.is_file() and is_picture_name(entry)]:
-        raise UsageError(f"{loose[0]} lies outside a class: put each class in a folder of its own")
-    folders = [entry for entry in entries if entry.is_dir()]
-    if not folders:
-        raise UsageError(f"{path} is empty: put a folder of pictures for each class into it")
-    return folders
-
-
-def _class_folder(path: Path, split: str | None) -> ClassFolder:
-    pictures = pictures_in(path)
-    if not pictures and any(p.is_dir() for p in path.iterdir()):
-        raise UsageError(
-            f"{path} holds folders, not pictures: if it is a split, the splits must be called "
-            "train, val and test, with nothing beside them"
-        )
-    if not pictures:
-        raise UsageError(f"the class folder {path} holds no picture: add some or remove it")
-    return ClassFolder(path.name, split, pictures)
-
-
-def _channels(classes: Sequence[ClassFolder]) -> int:
-    files = chain.from_iterable(c.pictures for c in classes)
-    bar = tqdm(files, desc="looking for colour", disable=None, delay=2)
-    return 1 if all(map(is_grey, bar)) else 3
-
-
-def _decode(name: str, classes: Sequence[ClassFolder], size: int, channels: int) -> ImageSet:
-    files = [path for c in classes for path in c.pictures]
-    labels = torch.tensor([i for i, c in enumerate(classes) for _ in c.pictures])
-    return ImageSet(
-        images=read_pictures(files, size, channels, name),
-        labels=labels,
-        names=tuple(c.name for c in classes),
-        domains=torch.zeros_like(labels),
-        domain_names=(name,),
-    )

@@ -101,7 +101,7 @@ def test_missing_pictures_are_named_before_any_download(tmp_path: Path) -> None:
     with pytest.raises(
         UsageError,
         match=r"no folder .*svhn/test/0: have the data as <svhn\|mnist-m>/<train\|test>/<digit>/"
-        r"<picture> under the data root, which --data-root or FEWSHOT_FILM_DATA names",
+        r"<picture> under the data root, which `data_root` or FEWSHOT_FILM_DATA names",
     ):
         DIGITS.load(tmp_path, "test")
 

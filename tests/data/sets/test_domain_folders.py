@@ -80,7 +80,7 @@ def test_what_is_missing_is_named(root: Path, missing: str, says: str) -> None:
     layout = r"my_pets/<photo\|sketch\|print>/<class>/<picture>"
     with pytest.raises(
         UsageError,
-        match=rf"{says}: have the data as {layout} under the data root, which --data-root or "
+        match=rf"{says}: have the data as {layout} under the data root, which `data_root` or "
         "FEWSHOT_FILM_DATA names",
     ):
         SOME.load(root, "train")

@@ -1,4 +1,6 @@
-from collections.abc import Sequence
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -6,6 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from PIL.Image import open as open_image
 
 from fewshot_film.data.sets.folder import folder_source, split_by_name
 from fewshot_film.data.source import SPLITS
@@ -46,8 +49,10 @@ def test_all_is_every_class(tmp_path: Path) -> None:
     source = folder_source(fill(tmp_path / "pets", ["a", "b"]), 8)
     assert set(source.classes) == {"all"}
     assert source.load(tmp_path, "all").names == ("a", "b")
-    with pytest.raises(UsageError, match="no split 'train': choose one of all"):
+    with pytest.raises(UsageError, match="no split 'train': choose one of all, or add classes: 3"):
         source.load(tmp_path, "train")
+    with pytest.raises(UsageError, match=r"no split 'dev': choose one of all$"):
+        source.load(tmp_path, "dev")
 
 
 def test_split_folders_are_followed(tmp_path: Path) -> None:
@@ -58,6 +63,10 @@ def test_split_folders_are_followed(tmp_path: Path) -> None:
     assert dict(source.classes) == {"train": 2, "test": 1, "all": 3}
     assert source.load(tmp_path, "train").names == ("a", "c")
     assert source.load(tmp_path, "test").names == ("b",)
+    with pytest.raises(
+        UsageError, match=r"no split 'val': .*test, all, or put a folder val of othe"
+    ):
+        source.load(tmp_path, "val")
 
 
 def test_a_class_may_be_called_train(tmp_path: Path) -> None:
@@ -67,11 +76,114 @@ def test_a_class_may_be_called_train(tmp_path: Path) -> None:
 
 def test_grey_if_all_are_grey(tmp_path: Path) -> None:
     path = fill(tmp_path / "grey", ["a", "b", "c"], "L")
-    assert folder_source(path, 8).channels == 1
+    assert folder_source(path, 8).channels is None
     assert folder_source(path, 8).load(tmp_path, "all").channels == 1
     assert folder_source(path, 8, channels=3).load(tmp_path, "all").channels == 3
     fill(path, ["d"], "RGB")
     assert folder_source(path, 8).load(tmp_path, "train").channels == 3
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+@pytest.mark.parametrize("first", [None, 1, 3])
+@pytest.mark.parametrize("second", [None, 1, 3])
+def test_what_others_kept_changes_no_byte(
+    tmp_path: Path, mode: str, first: int | None, second: int | None
+) -> None:
+    """Grey asked of coloured pictures is another decoding than theirs."""
+    path = fill(tmp_path / "pets", ["a", "b"])
+    for name in ("a/0.png", "b/1.png"):
+        Image.effect_noise((19, 15), 80).convert(mode).save(path / name)
+    expected = folder_source(path, 8, second).load(tmp_path / "fresh", "all")
+    folder_source(path, 8, first).load(tmp_path / "root", "all")
+    found = folder_source(path, 8, second).load(tmp_path / "root", "all")
+    assert torch.equal(found.images, expected.images)
+    assert found.channels == (second or 3)
+
+
+class Count:
+    """How often each folder was listed and each picture opened."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.listings: Counter[Path] = Counter()
+        self.openings: Counter[Path] = Counter()
+        watched = ((os, "scandir"), (os, "listdir"), (Path, "iterdir"))
+        for owner, name in watched:
+            real = getattr(owner, name)
+            monkeypatch.setattr(owner, name, self.counting(folder, real, self.listings))
+        monkeypatch.setattr(Image, "open", self.counting(folder, open_image, self.openings))
+
+    @staticmethod
+    def counting(folder: Path, real: Callable[..., object], into: Counter[Path]) -> object:
+        def counted(path: int | str | Path = ".") -> object:
+            if not isinstance(path, int) and Path(path).is_relative_to(folder):
+                into[Path(path)] += 1
+            return real(path)
+
+        return counted
+
+
+@pytest.mark.parametrize("split", ["", "train"])
+@pytest.mark.parametrize("channels", [None, 1, 3])
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_a_folder_is_listed_once_and_a_picture_opened_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, channels: int | None, split: str
+) -> None:
+    """Whatever is loaded of a source; where another process decoded them, none is opened."""
+    path = tmp_path / "pets"
+    fill(path / split, NAMES[:6], mode)
+    fill(path / split.replace("train", "val"), NAMES[6:9], mode)
+    fill(path / split.replace("train", "test"), NAMES[9:], mode)
+    folders = [path, *(p for p in path.rglob("*") if p.is_dir())]
+    pictures = list(path.rglob("*.png"))
+    count = Count(path, monkeypatch)
+    for opened in (pictures, []):
+        source = folder_source(path, 8, channels)
+        loaded = [source.load(tmp_path, s) for s in (*SPLITS, "all", "train")]
+        assert len(loaded[3]) == sum(map(len, loaded[:3])) == 24
+        assert count.listings == Counter(folders)
+        assert count.openings == Counter(opened)
+        count.listings.clear()
+        count.openings.clear()
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+@pytest.mark.parametrize(("first", "second"), [(1, None), (None, 1), (3, None), (None, 3), (1, 3)])
+def test_what_was_decoded_for_others_serves(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    mode: str,
+    first: int | None,
+    second: int | None,
+) -> None:
+    """A run in grey and an evaluation that takes what comes; only coloured ones in grey differ."""
+    path = fill(tmp_path / "pets", NAMES, mode)
+    folder_source(path, 8, first).load(tmp_path, "train")
+    count = Count(path, monkeypatch)
+    folder_source(path, 8, second).load(tmp_path, "train")
+    again = mode == "RGB" and 1 in (first, second)
+    assert count.openings.total() == (24 if again else 0)
+
+
+def test_nothing_is_opened_twice_where_nothing_can_be_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = fill(tmp_path / "pets", NAMES)
+    for name in ("decoded", "home"):
+        (tmp_path / name).touch()  # files where the folders would be
+    count = Count(path, monkeypatch)
+    source = folder_source(path, 8)
+    for split in SPLITS:
+        source.load(tmp_path, split)
+    assert set(count.openings.values()) == {1}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are text there")
+def test_the_folders_own_name_may_be_no_text(tmp_path: Path) -> None:
+    path = fill(Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9")), ["a", "b"])
+    source = folder_source(path, 8)
+    assert source.name == "caf\ufffd"
+    assert source.load(tmp_path, "all").names == ("a", "b")
+    assert folder_source(path, 8).load(tmp_path, "all").domain_names == ("caf\ufffd",)
 
 
 def test_what_is_hidden_or_no_picture_is_passed_over(tmp_path: Path) -> None:
@@ -147,7 +259,7 @@ def test_an_unreadable_picture_is_named(tmp_path: Path) -> None:
 
 
 def test_other_numbers_of_channels_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="channels is 2"):
+    with pytest.raises(UsageError, match="`channels` is 2"):
         folder_source(fill(tmp_path / "pets", NAMES), 8, channels=2)
 
 
