@@ -31,7 +31,8 @@ from fewshot_film.base.provenance import environment
 from fewshot_film.config.config import Config
 from fewshot_film.report.tables import table
 from fewshot_film.runs.learner import Learner
-from fewshot_film.runs.training import load_splits, step
+from fewshot_film.runs.training import load_splits
+from fewshot_film.runs.step import step
 from fewshot_film.runs.training_episodes import TrainingEpisodes
 
 RESULTS = Path(__file__).resolve().parent.parent / "results" / "benchmarks"

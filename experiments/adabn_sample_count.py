@@ -39,10 +39,11 @@ from fewshot_film.measure.accuracy import evaluate
 from fewshot_film.measure.paired import ci95
 from fewshot_film.parts.adaptation import AdaptiveBatchNorm
 from fewshot_film.report.tables import percent, table
-from fewshot_film.runs.protocol import Protocol
+from fewshot_film.config.protocol import Protocol
 from fewshot_film.runs.run import Run
 from fewshot_film.runs.training import fit
-from fewshot_film.runs.trial import Question, Trial, trial
+from fewshot_film.config.protocol import Question
+from fewshot_film.runs.trial import Trial, trial
 from fewshot_film.runs.variants import statistics_of
 
 PAIRS = (("mnist", "usps"), ("usps", "mnist"), ("mnist", "mnist-m"), ("svhn", "mnist"))

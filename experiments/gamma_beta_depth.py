@@ -36,10 +36,11 @@ from fewshot_film.parts.adaptation import LearnedAdapter
 from fewshot_film.parts.conditioning import TaskParams
 from fewshot_film.parts.generator import PerSiteGenerator
 from fewshot_film.report.tables import table
-from fewshot_film.runs.protocol import Protocol
+from fewshot_film.config.protocol import Protocol
 from fewshot_film.runs.run import Run
 from fewshot_film.runs.training import fit
-from fewshot_film.runs.trial import Question, Trial, trial
+from fewshot_film.config.protocol import Question
+from fewshot_film.runs.trial import Trial, trial
 
 ROW = "alpha-at-tc"
 TASKS = 200

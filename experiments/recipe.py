@@ -25,7 +25,7 @@ from fewshot_film.config.config import Config
 from fewshot_film.errors import FewShotError, UsageError
 from fewshot_film.runs.report import evaluate_run
 from fewshot_film.runs.training import Interrupted, fit
-from fewshot_film.runs.trial import Question
+from fewshot_film.config.protocol import Question
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
 

@@ -13,7 +13,8 @@ import numpy as np
 from numpy import ndarray
 
 from fewshot_film.base.files import file_sha256, write_atomic
-from fewshot_film.config.config import Config, from_json
+from fewshot_film.config.config import Config
+from fewshot_film.config.stored import from_json
 from fewshot_film.config.domains import domains_of
 from fewshot_film.errors import UsageError
 from fewshot_film.measure.paired import Difference, ci95, paired

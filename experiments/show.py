@@ -11,7 +11,7 @@ from rows import Result
 
 from fewshot_film.base.provenance import NO_BFLOAT16
 from fewshot_film.report.tables import percent, signed, table
-from fewshot_film.runs.protocol import Protocol
+from fewshot_film.config.protocol import Protocol
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

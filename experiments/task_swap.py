@@ -42,10 +42,11 @@ from fewshot_film.measure.paired import ci95, paired
 from fewshot_film.model.classifier import FewShotClassifier
 from fewshot_film.parts.conditioning import TaskParams
 from fewshot_film.report.tables import percent, signed, table
-from fewshot_film.runs.protocol import Protocol
+from fewshot_film.config.protocol import Protocol
 from fewshot_film.runs.run import Run
 from fewshot_film.runs.training import fit
-from fewshot_film.runs.trial import Question, Trial, trial
+from fewshot_film.config.protocol import Question
+from fewshot_film.runs.trial import Trial, trial
 from fewshot_film.tasks.episode import Episode
 
 TASKS = 400

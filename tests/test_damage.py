@@ -19,7 +19,7 @@ from fewshot_film.base.files import load_tensors, save_tensors
 from fewshot_film.errors import FewShotError, UsageError
 from fewshot_film.runs import training
 from fewshot_film.runs.run import Run
-from fewshot_film.runs.schedule import learning_rate
+from fewshot_film.parts.schedule import learning_rate
 
 CHECKPOINTS = ("best.safetensors", "last.safetensors")
 

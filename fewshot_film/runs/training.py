@@ -129,7 +129,8 @@ class Session:
                 if stop:
                     learner.save(self.run.last_file)
                     raise Interrupted(
-                        f"stopped at step {learner.step}; go on with `resume=True` `out={self.run.path}`"
+                        f"stopped at step {learner.step}; go on with `resume=True` "
+                        f"`out={self.run.path}`"
                     )
 
     def _bar(self) -> tqdm[Any]:

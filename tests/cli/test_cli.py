@@ -9,7 +9,9 @@ from fewshot_film import __version__
 from fewshot_film.cli import commands
 from fewshot_film.cli.commands import Train, default_out
 from fewshot_film.cli.main import parse
-from fewshot_film.config.config import Config, default_config, to_json
+from fewshot_film.config.config import Config
+from fewshot_film.config.catalog import default_config
+from fewshot_film.config.stored import to_json
 from fewshot_film.errors import FewShotError
 
 EVALUATION = (

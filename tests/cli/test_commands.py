@@ -10,7 +10,7 @@ from running import command, finished, picture_folder, process, refused
 
 from fewshot_film.measure import accuracy
 from fewshot_film.measure.paired import paired
-from fewshot_film.runs.protocol import Protocol
+from fewshot_film.config.protocol import Protocol
 
 
 def written(path: Path) -> dict[str, Any]:

@@ -40,7 +40,8 @@ from fewshot_film.errors import UsageError
 from fewshot_film.model.classifier import FewShotClassifier
 from fewshot_film.parts.adaptation import NoAdaptation
 from fewshot_film.runs.run import Run
-from fewshot_film.runs.trial import Question, trial
+from fewshot_film.config.protocol import Question
+from fewshot_film.runs.trial import trial
 
 pytestmark = pytest.mark.slow
 

@@ -6,13 +6,7 @@ import torch
 from torch import Tensor
 
 from fewshot_film.model.classifier import FewShotClassifier
-from fewshot_film.model.objective import (
-    AttributeLoss,
-    AuxiliaryAddition,
-    AuxiliaryInstead,
-    AuxiliaryLoss,
-    QueryLoss,
-)
+from fewshot_film.model.objective import AttributeLoss, AuxiliaryAddition, AuxiliaryInstead, AuxiliaryLoss, QueryLoss
 from fewshot_film.parts.adaptation import LearnedAdapter
 from fewshot_film.parts.encoder import DiscriminativeEncoder
 from fewshot_film.tasks.episode import Episode, LabeledSet

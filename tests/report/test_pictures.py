@@ -9,7 +9,7 @@ from PIL import Image
 from fewshot_film.config.config import Config
 from fewshot_film.measure.accuracy import Evaluation
 from fewshot_film.report import pictures
-from fewshot_film.runs.protocol import Protocol
+from fewshot_film.config.protocol import Protocol
 from fewshot_film.runs.report import Report
 from fewshot_film.tasks import Mixture
 from fewshot_film.tasks.plain import EpisodeSampler

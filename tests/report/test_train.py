@@ -11,7 +11,8 @@ from PIL import Image
 from running import command, finished, flags, picture_folder, process
 
 import fewshot_film as ff
-from fewshot_film.config.config import default_config, find_entry
+from fewshot_film.config.catalog import default_config
+from fewshot_film.config.config import find_entry
 
 FILES = {
     "config.json",

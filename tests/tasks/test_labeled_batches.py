@@ -11,7 +11,7 @@ from fewshot_film.config.config import Config
 from fewshot_film.data.image_set import ImageSet
 from fewshot_film.errors import UsageError
 from fewshot_film.runs.learner import Learner
-from fewshot_film.runs.training import step
+from fewshot_film.runs.step import step
 from fewshot_film.runs.training_episodes import AUGMENTATIONS, TrainingEpisodes
 from fewshot_film.tasks import SupervisedBatches
 from fewshot_film.tasks.episode import Sampler
