@@ -41,9 +41,14 @@ FIRST: Mapping[str, Any] = {
 """The fields of format 1 that were put together into choices with options, at their defaults."""
 
 
+def to_values(config: Config) -> dict[str, Any]:
+    """Config -> what is stored of it."""
+    return {"format": FORMAT, **asdict(config)}
+
+
 def to_json(config: Config) -> str:
     """Config -> JSON text."""
-    return json.dumps({"format": FORMAT, **asdict(config)}, indent=2) + "\n"
+    return json.dumps(to_values(config), indent=2) + "\n"
 
 
 def from_json(text: str, origin: str) -> Config:

@@ -12,6 +12,7 @@ from fewshot_film.base.provenance import environment
 from fewshot_film.config.config import Config
 from fewshot_film.config.machine import HERE, Machine
 from fewshot_film.config.protocol import Protocol, Question
+from fewshot_film.config.stored import to_values
 from fewshot_film.measure.accuracy import Evaluation, evaluate
 from fewshot_film.measure.paired import ci95
 from fewshot_film.runs.trial import Trial, trial
@@ -47,7 +48,7 @@ class Report:
             "groups": {name: _group(result, name) for name in present_groups(result)},
             "environment": self.environment,
             "trained": list(self.trained),
-            "config": asdict(self.config),
+            "config": to_values(self.config),
             "accuracies": [round(float(a), 9) for a in result.accuracies],
             "group": [result.groups[g] for g in result.group],
         }
