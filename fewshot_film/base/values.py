@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from types import NoneType
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin
 
 from fewshot_film.errors import UsageError
+
+Number: TypeAlias = int | float
+"""A bound and what is held against it: either may be whole."""
 
 WORDS = {"yes": True, "true": True, "no": False, "false": False}
 
@@ -16,9 +19,9 @@ WORDS = {"yes": True, "true": True, "no": False, "false": False}
 class AtLeast:
     """value >= least."""
 
-    least: float
+    least: Number
 
-    def check(self, name: str, value: float) -> None:
+    def check(self, name: str, value: Number) -> None:
         if not self.least <= value < math.inf:
             raise UsageError(f"`{name}` is {value}; it must be at least {self.least}")
 
@@ -27,9 +30,9 @@ class AtLeast:
 class Above:
     """value > bound, and finite."""
 
-    bound: float
+    bound: Number
 
-    def check(self, name: str, value: float) -> None:
+    def check(self, name: str, value: Number) -> None:
         if not self.bound < value < math.inf:
             raise UsageError(f"`{name}` is {value}; it must be above {self.bound}")
 
@@ -40,7 +43,7 @@ class OneOf:
 
     meanings: tuple[tuple[int, str], ...]
 
-    def check(self, name: str, value: float) -> None:
+    def check(self, name: str, value: Number) -> None:
         if value not in dict(self.meanings):
             known = " or ".join(f"{number} ({meaning})" for number, meaning in self.meanings)
             raise UsageError(f"`{name}` is {value}; pass {known}")
