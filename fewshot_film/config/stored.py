@@ -92,10 +92,10 @@ def _from_first(values: Mapping[str, Any]) -> dict[str, Any]:
     return new | {name: PLAIN[name] for name in idle}
 
 
-def _choice(name: str, **options: Any) -> str:
+def _choice(name: Any, **options: Any) -> str:
     """The text of a choice; options without a value are left out."""
     words = ",".join(f"{key}={value}" for key, value in options.items() if value is not None)
-    return f"{name}:{words}" if words else name
+    return f"{name}:{words}" if words else str(name)
 
 
 def _objective(old: Mapping[str, Any]) -> str:
