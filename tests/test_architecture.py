@@ -1,33 +1,54 @@
 """Imports point one way, cheaply: the order of the list is the order in which data flow."""
 
 import ast
+import importlib
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+import fewshot_film
+
 PACKAGE = Path(__file__).parents[1] / "fewshot_film"
 
-ORDER = (
-    "_version",
-    "errors",
-    "base",
-    "data",
-    "tasks",
-    "parts",
-    "model",
-    "measure",
-    "config",
-    "runs",
-    "report",
-    "cli",
-    "__main__",
-)
-"""A module may import what stands before it, and a package's files one another."""
+WINGS: dict[str, tuple[str, ...]] = {
+    "_version": (),
+    "errors": (),
+    "base": (
+        *("seeding", "modes", "interrupt", "memory", "moments", "values", "family"),
+        *("files", "device", "provenance", "pixels"),
+    ),
+    "data": ("image_set", "source", "root", "reading", "sets"),
+    "tasks": (
+        *("episode", "numbered", "drawing", "plain", "domain_cells", "same_domain"),
+        *("cross_domain", "uniform_query", "which_attribute", "rendered", "mixture"),
+        *("transforms", "augmented", "class_batches", "labeled_batches"),
+    ),
+    "parts": (
+        *("conditioning", "normalization", "extractor", "head", "encoder", "generator"),
+        *("statistics", "adaptation", "optimizer", "schedule"),
+    ),
+    "model": ("adapted", "classifier", "supervised", "objective"),
+    "measure": ("paired", "sanity", "accuracy", "audit"),
+    "config": (
+        *("config", "stored", "machine", "protocol", "domains"),
+        *("catalog", "problem", "build"),
+    ),
+    "runs": (
+        *("run", "variants", "guard", "learner", "step", "log", "training_episodes"),
+        *("training", "selection", "trial", "report"),
+    ),
+    "report": ("tables", "catalogue", "pictures", "train"),
+    "cli": ("flags", "commands", "main"),
+    "__main__": (),
+}
+"""A module may import what stands before it, wing by wing and inside each wing; a folder inside a
+wing is one place, whose files may import one another as long as there is no cycle."""
 
 
 def modules() -> dict[str, Path]:
@@ -62,20 +83,71 @@ def imported(path: Path) -> Iterator[str]:
 IMPORTS = {name: set(imported(path)) - {""} for name, path in MODULES.items()}
 
 
-def part(module: str) -> str:
-    return module.partition(".")[0]
+PLACES = {
+    ".".join(filter(None, (wing, inner))): (floor, room)
+    for floor, (wing, rooms) in enumerate(WINGS.items())
+    for room, inner in enumerate(("", *rooms))
+}
+"""Wing, or wing.room -> where it stands."""
 
 
-def test_every_part_has_a_place_in_the_order() -> None:
-    assert {part(module) for module in MODULES} <= set(ORDER)
-    assert len(set(ORDER)) == len(ORDER)
+def place(module: str) -> str:
+    """The room that a module is in; a wing's own file is the wing."""
+    return ".".join(module.split(".")[:2])
+
+
+def may_import(module: str, other: str) -> bool:
+    """A wing's own file gathers its rooms, so whatever stands in a lower wing may import it."""
+    (floor, room), (other_floor, other_room) = PLACES[place(module)], PLACES[place(other)]
+    if floor != other_floor:
+        return other_floor < floor
+    return place(module) == place(other) or room == 0 or 0 < other_room < room
+
+
+def test_every_place_is_named_and_every_name_is_a_place() -> None:
+    assert {place(module) for module in MODULES} == {
+        name for name in PLACES if PLACES[name][1] or name in MODULES
+    }
     assert sum(map(len, IMPORTS.values())) > 50, "imports are found at all"
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))
 def test_imports_point_up_the_order(module: str) -> None:
-    for other in IMPORTS[module]:
-        assert part(other) == part(module) or ORDER.index(part(other)) < ORDER.index(part(module))
+    wrong = [other for other in IMPORTS[module] if not may_import(module, other)]
+    assert not wrong
+
+
+@pytest.mark.parametrize(
+    ("module", "other"),
+    [("base.files", "data.root"), ("parts.encoder.base", "parts.adaptation.base")],
+)
+def test_an_import_that_points_down_is_found(module: str, other: str) -> None:
+    assert may_import(other, module)
+    assert not may_import(module, other)
+
+
+def test_no_name_hides_a_module() -> None:
+    """`import fewshot_film.a.b` gives the module b, whatever the package a exports."""
+    hidden = [
+        name
+        for name in MODULES
+        if not isinstance(_attribute(*f"fewshot_film.{name}".rpartition(".")[::2]), ModuleType)
+    ]
+    assert not hidden
+
+
+def _attribute(package: str, name: str) -> object:
+    importlib.import_module(f"{package}.{name}")
+    return getattr(importlib.import_module(package), name)
+
+
+def test_the_front_door_is_narrow() -> None:
+    """What people call, the base classes and the defaults; a family is a module."""
+    exported = {name: getattr(fewshot_film, name) for name in fewshot_film.__all__}
+    families = {name for name, value in exported.items() if isinstance(value, ModuleType)}
+    wing = {name.removeprefix("parts.") for name in PLACES if name.startswith("parts.")}
+    assert families == wing - {"optimizer", "schedule"}
+    assert len(exported) - len(families) <= 40
 
 
 def test_no_import_cycles() -> None:
