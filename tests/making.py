@@ -1,39 +1,33 @@
 """Small random inputs and lived-in models, each a function of its seed."""
 
 from collections.abc import Callable
-from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from fewshot_film.config.build import NORMALIZATIONS as EVERY_NORMALIZATION
+from fewshot_film.base.family import options_of
+from fewshot_film.config.build import build
+from fewshot_film.config.config import FAMILIES, Config, suited
 from fewshot_film.data.image_set import ImageSet
-from fewshot_film.model.classifier import FewShotClassifier, TaskConditionedExtractor
-from fewshot_film.parts.adaptation import Adapter, AdaptiveBatchNorm, LearnedAdapter, NoAdaptation
-from fewshot_film.parts.conditioning import FiLM, TaskParams
-from fewshot_film.parts.encoder import DiscriminativeEncoder, PrototypeMean
-from fewshot_film.parts.extractor import Conv4, Extractor, ResNet12, wide_resnet12
-from fewshot_film.parts.extractor.base import ConditioningFactory
-from fewshot_film.parts.generator import Generator, PerSiteGenerator, SharedGenerator
-from fewshot_film.parts.generator.per_site import ParameterNetwork
-from fewshot_film.parts.head import PrototypeHead
-from fewshot_film.parts.normalization import MetaBatchNorm, TransductiveBatchNorm
-from fewshot_film.parts.normalization.task_norm import TaskNorm
+from fewshot_film.model.classifier import FewShotClassifier
+from fewshot_film.parts.adaptation import LearnedAdapter
+from fewshot_film.parts.conditioning import CONDITIONINGS, TaskParams
+from fewshot_film.parts.extractor import EXTRACTORS, Extractor
+from fewshot_film.parts.normalization import NORMALIZATIONS
 from fewshot_film.tasks.episode import Episode, LabeledSet
 
 SIZE = 16
-NORMS = (nn.BatchNorm2d, nn.GroupNorm, MetaBatchNorm, TransductiveBatchNorm, TaskNorm)
+SMALL = {"width": 4, "embedding_dim": 6, "hidden_dim": 16}
+"""What the options of these names are in the tests, whatever part has them."""
 
-NORMALIZATIONS = {name: made for name, made in EVERY_NORMALIZATION.items() if name != "running"}
-EXTRACTORS: dict[str, Callable[..., Extractor]] = {
-    "conv4": Conv4,
-    "resnet12": ResNet12,
-    "wide-resnet12": wide_resnet12,
-    **{f"conv4 {name}": partial(Conv4, normalization=n) for name, n in NORMALIZATIONS.items()},
-    **{
-        f"resnet12 {name}": partial(ResNet12, normalization=n) for name, n in NORMALIZATIONS.items()
-    },
-}
+DEFAULTS = Config(
+    extractor="conv4:width=4",
+    encoder="discriminative:embedding_dim=6,width=4",
+    generator="shared:hidden_dim=16",
+    head="squared-euclidean:scale=0.5",
+    size=SIZE,
+)
+"""What `classifier` is made of unless told otherwise."""
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -87,84 +81,77 @@ def episode(tasks: int = 3, way: int = 3, shot: int = 2, query: int = 2, seed: i
 
 
 def lived_in(module: nn.Module, seed: int = 0) -> None:
-    """Norms and post-multipliers as training might leave them, with weights of both signs."""
+    """As training might leave it: no weight at the one value that it starts at all over.
+
+    Those are norms, biases and multipliers; numbers that stand alone move less.
+    """
     rng = seeded(seed)
-    for m in module.modules():
-        if isinstance(m, NORMS):
-            nn.init.normal_(m.weight, generator=rng)
-            nn.init.normal_(m.bias, generator=rng)
-        if isinstance(m, TaskNorm):
-            nn.init.normal_(m.slope, std=0.1, generator=rng)
-            nn.init.normal_(m.offset, generator=rng)
-        if isinstance(m, Generator):
-            for multiplier in m.multipliers():
-                nn.init.normal_(multiplier, generator=rng)
-        if isinstance(m, ParameterNetwork):
-            for layer in m.layers:
-                nn.init.normal_(layer.bias, generator=rng)
-        if isinstance(m, DiscriminativeEncoder):
-            m.within.uniform_(0.5, 2, generator=rng)
-            calibrate(m, m.embed)
+    for weight in module.parameters():
+        if bool((weight == weight.flatten()[0]).all()):
+            nn.init.normal_(weight, std=1.0 if weight.ndim else 0.3, generator=rng)
 
 
-def calibrate(module: nn.Module, forward: Callable[[Tensor], Tensor]) -> None:
-    """Running statistics of images that are brighter than those of the tests."""
+def calibrate(module: nn.Module, run: Callable[[Tensor], object]) -> None:
+    """Running statistics of (1, 32) images that are brighter than those of the tests."""
     norms = [m for m in module.modules() if isinstance(m, nn.BatchNorm2d)]
     mode = module.training
     for norm in norms:
         norm.momentum = 1.0
     with torch.no_grad():
         module.train()
-        forward(1.5 * pictures(1, 32, seed=99) + 0.5)
+        run(1.5 * pictures(1, 32, seed=99) + 0.5)
         module.train(mode)
     for norm in norms:
         norm.momentum = 0.1
 
 
+def small(field: str, text: str) -> str:
+    """The choice of a Config's field, the options of SMALL set that it leaves at their defaults."""
+    choice = FAMILIES[field].read(text)
+    options = {key: SMALL[key] for key in SMALL.keys() & options_of(choice.part).keys()}
+    return str(FAMILIES[field].choose(choice.name, options | dict(choice.set_options)))
+
+
 def extractor(
-    name: str = "conv4", conditioning: ConditioningFactory = FiLM, seed: int = 0, channels: int = 1
+    name: str = "conv4",
+    conditioning: str = "film",
+    normalization: str = "running",
+    seed: int = 0,
+    channels: int = 1,
 ) -> Extractor:
     """A narrow extractor in evaluation mode, its statistics and norms lived-in."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        made = EXTRACTORS[name](conditioning, channels=channels, width=4)
-        lived_in(made, seed)
-        calibrate(made, lambda images: made(images.expand(-1, -1, channels, -1, -1)))
+        made = EXTRACTORS.read(small("extractor", name))(
+            conditioning=CONDITIONINGS.read(conditioning).maker,
+            normalization=NORMALIZATIONS.read(normalization).maker,
+            channels=channels,
+            size=SIZE,
+        )
+        _live(made, seed, channels)
     return made.eval()
 
 
-def adapter(name: str, extractor: Extractor) -> Adapter:
-    """An adapter of the catalogue for this extractor of one-channel images."""
-    if name == "none":
-        return NoAdaptation()
-    if name == "adaptive-batch-norm":
-        return AdaptiveBatchNorm()
-    if name == "tadam":
-        feature_dim = extractor.feature_dim(1, SIZE)
-        generator = PerSiteGenerator(feature_dim, extractor.identity())
-        return LearnedAdapter(PrototypeMean(feature_dim), generator)
-    encoder = (
-        DiscriminativeEncoder(size=SIZE, width=4, embedding_dim=6)
-        if name == "discriminative"
-        else PrototypeMean(extractor.feature_dim(1, SIZE))
-    )
-    shared = SharedGenerator(encoder.embedding_dim, extractor.identity(), hidden_dim=16)
-    return LearnedAdapter(encoder, shared)
-
-
-def classifier(
-    adaptation: str = "discriminative",
-    name: str = "conv4",
-    conditioning: ConditioningFactory = FiLM,
-    seed: int = 0,
-) -> FewShotClassifier:
-    """A whole classifier in evaluation mode, lived-in."""
-    made = extractor(name, conditioning, seed)
+def classifier(*, seed: int = 0, **choices: str) -> FewShotClassifier:
+    """What a Config of DEFAULTS and these choices describes, narrow, lived-in, evaluating."""
+    chosen = {field: small(field, text) for field, text in choices.items()}
+    made = build(suited(DEFAULTS, seed=seed, **chosen))
+    assert isinstance(made, FewShotClassifier)
+    net, adapter = made.features.extractor, made.features.adapter
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        features = TaskConditionedExtractor(made, adapter(adaptation, made))
-    lived_in(features.adapter, seed)
-    return FewShotClassifier(features, PrototypeHead(scale=0.5)).eval()
+        _live(net, seed)
+        net.eval()
+        lived_in(adapter, seed)
+        if isinstance(adapter, LearnedAdapter):
+            encoder, labels = adapter.encoder, torch.arange(32).remainder(4).unsqueeze(0)
+            calibrate(encoder, lambda images: encoder(LabeledSet(images, labels), 4, net))
+    return made.eval()
+
+
+def _live(net: Extractor, seed: int, channels: int = 1) -> None:
+    lived_in(net, seed)
+    calibrate(net, lambda images: net(images.expand(-1, -1, channels, -1, -1)))
 
 
 def task_params(extractor: Extractor, tasks: int, seed: int = 0, channels: int = 1) -> TaskParams:
