@@ -1,9 +1,10 @@
 """Few-shot learning with task-conditioned feature extractors.
 
 import fewshot_film as ff
-model = ff.load("runs/quickstart/film-0")
+model = ff.load("glyphs-film")  # ships with the package; a run folder of your own loads alike
+images, labels, queries, answers = ff.demo.glyphs("slant")
 task = model.adapt(images, labels)  # a support set: (N, C, H, W) and N labels
-task.classify(more_images)  # a list of those labels
+task.classify(queries)  # a list of those labels
 
 What people call, the base classes and the defaults are here; every other part is in the module of
 its family: ff.conditioning.Gate, ff.extractor.wide_resnet12, ff.statistics.one_pass.
@@ -15,6 +16,7 @@ import os
 # torch is first imported, so it must be set before; a person's own setting is kept.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+from fewshot_film import demo
 from fewshot_film._version import __version__
 from fewshot_film.config.build import build
 from fewshot_film.config.catalog import default_config
@@ -47,7 +49,8 @@ from fewshot_film.parts.normalization import Normalization
 from fewshot_film.parts.statistics import adapt_batchnorm
 from fewshot_film.report.train import train
 from fewshot_film.runs.report import evaluate_run
-from fewshot_film.runs.run import Run, load
+from fewshot_film.runs.run import Run
+from fewshot_film.runs.variants import load
 from fewshot_film.tasks.episode import Episode, LabeledSet, Sampler
 from fewshot_film.tasks.plain import EpisodeSampler
 
@@ -86,6 +89,7 @@ __all__ = [
     "build",
     "conditioning",
     "default_config",
+    "demo",
     "encoder",
     "evaluate",
     "evaluate_run",

@@ -7,12 +7,12 @@ import torch
 from fewshot_film.errors import UsageError
 
 
-def choose_device(name: str) -> torch.device:
+def choose_device(name: str | torch.device) -> torch.device:
     """auto -> the first CUDA device if there is one, else the CPU; or the device named.
 
     On CUDA, float32 is made to mean float32: torch's convolutions would take TF32 unasked.
     """
-    device = _device(name)
+    device = _device(str(name))
     if device.type == "cuda":
         torch.backends.cudnn.allow_tf32 = False
     return device

@@ -33,7 +33,7 @@ from fewshot_film.report.tables import (
 )
 from fewshot_film.report.train import train
 from fewshot_film.runs.report import evaluate_run
-from fewshot_film.runs.run import Run, load
+from fewshot_film.runs.run import Run, load_run
 from fewshot_film.runs.trial import trial
 from fewshot_film.runs.variants import named
 
@@ -147,7 +147,7 @@ class Compare:
         if len(self.runs) < 2:
             raise UsageError(f"compare needs at least two runs, got {len(self.runs)}")
         for run in self.runs:
-            load(named(run).run.path, "cpu")  # all are whole before the first one takes its time
+            load_run(named(run).run, "cpu")  # all are whole before the first one takes its time
         machine, like = self.asking.machine, self.runs[0]
         reports = [evaluate_run(run, self.on, machine, like=like) for run in self.runs]
         print("\n".join(protocol_lines(reports)))

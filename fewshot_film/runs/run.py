@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, final
 
+import torch
 from filelock import FileLock, Timeout
 
 from fewshot_film.base.device import choose_device
@@ -176,16 +177,15 @@ class Run:
         write_atomic(self.metrics_file, "".join(kept).encode())
 
 
-def load(run: Path | str, device: str = "auto") -> Classifier:
-    """A run folder -> its best classifier, ready to adapt, in evaluation mode."""
-    folder = Run(run)
-    config = folder.config()
-    classifier = build(config, len(folder.places()) if config.classifies else None)
-    if not folder.best_file.exists():
+def load_run(run: Run, device: str | torch.device = "auto") -> Classifier:
+    """A run -> its best classifier, ready to adapt, in evaluation mode."""
+    config = run.config()
+    classifier = build(config, len(run.places()) if config.classifies else None)
+    if not run.best_file.exists():
         raise UsageError(
-            f"{folder.best_file} does not exist: the run was not validated yet, or the file was "
-            f"lost; go on with: fewshot-film train --resume --out {folder.path}"
+            f"{run.best_file} does not exist: the run was not validated yet, or the file was "
+            f"lost; go on with: fewshot-film train --resume --out {run.path}"
         )
-    tensors, _ = load_tensors(folder.best_file)
-    load_weights(classifier, tensors, folder.best_file)
+    tensors, _ = load_tensors(run.best_file)
+    load_weights(classifier, tensors, run.best_file)
     return classifier.eval().to(choose_device(device))

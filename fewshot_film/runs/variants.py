@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 import torch
 
@@ -18,7 +18,8 @@ from fewshot_film.parts.adaptation import ADAPTERS, Adapter
 from fewshot_film.parts.extractor import Extractor
 from fewshot_film.parts.statistics.domain import DomainStatistics
 from fewshot_film.parts.statistics.estimators import one_pass
-from fewshot_film.runs.run import Run, load
+from fewshot_film.runs.run import Run, load_run
+from fewshot_film.runs.shipped import shipped
 
 ALIASES: Mapping[str, str] = {
     "adabn": "adaptive-batch-norm",
@@ -47,23 +48,26 @@ class Named:
         """Whether statistics of the tested domain's images are asked for."""
         return self.adapter is not None and "domain" in dict(self.adapter.set_options).values()
 
-    def load(self, device: str, unlabeled: Callable[[], ImageSet]) -> Classifier:
-        """The classifier; `unlabeled` gives images of the tested domains where some are needed."""
-        classifier = load(self.run.path, device)
+    def load(
+        self, device: str | torch.device, unlabeled: Callable[[], ImageSet] | None = None
+    ) -> Classifier:
+        """The classifier; `unlabeled` gives images of the tested domains, if any are tested."""
+        classifier = load_run(self.run, device)
         if self.adapter is None:
             return classifier
         features = classifier.features
-        adapter = self.adapter(
-            own=features.adapter, domain=lambda: statistics_of(features.extractor, unlabeled())
-        )
-        return classifier.with_adapter(adapter).eval()
+        found: dict[str, Any] = {"own": features.adapter}
+        if unlabeled:
+            images = unlabeled
+            found |= {"domain": lambda: statistics_of(features.extractor, images())}
+        return classifier.with_adapter(self.adapter(**found)).eval()
 
 
 def named(name: str | Path) -> Named:
     """RUN or RUN@ADAPTER:OPTIONS -> run and adapter; a folder of that very name is a run."""
     folder, at, variant = str(name).rpartition("@")
-    if not at or Path(name).exists() or not Run(folder).config_file.exists():
-        return Named(Run(name))
+    if not at or Path(name).exists() or not _run(folder).config_file.exists():
+        return Named(_run(name))
     try:
         chosen = ADAPTERS.read(ALIASES.get(variant, variant))
     except UsageError as error:
@@ -74,7 +78,21 @@ def named(name: str | Path) -> Named:
             f"{name}: {chosen.name} is made by a training, and {folder} has its own; leave @ and "
             "what follows out, or train another run"
         )
-    return Named(Run(folder), chosen)
+    return Named(_run(folder), chosen)
+
+
+def load(name: Path | str, device: str | torch.device = "auto") -> Classifier:
+    """RUN or RUN@ADAPTER -> its best classifier, ready to adapt, in evaluation mode.
+
+    RUN is a run folder, or the name of a model that ships with the package, such as "glyphs-film".
+    """
+    return named(name).load(device)
+
+
+def _run(name: str | Path) -> Run:
+    """The run in a folder; where there is none, the model of that name that ships."""
+    folder = Run(name)
+    return folder if folder.path.exists() else shipped().get(str(name), folder)
 
 
 def statistics_of(extractor: Extractor, images: ImageSet) -> DomainStatistics:

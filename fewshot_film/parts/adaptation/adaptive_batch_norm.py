@@ -127,9 +127,9 @@ def chosen_adaptive_batch_norm(
     whose: Statistics | None = domain and domain() if statistics == "domain" else statistics
     if whose is None or (film == "own" and own is None):
         raise UsageError(
-            "adaptive batch norm by a domain's statistics, or with a run's own FiLM, is for "
-            "testing a trained run; train with another `adapter`, and test it as RUN@adabn-domain "
-            "or RUN@own+adabn"
+            "adaptive batch norm by a domain's statistics, or with a run's own FiLM, is for a test "
+            "of a trained run on a domain; train with another `adapter`, then evaluate "
+            "RUN@adabn-domain or RUN@own+adabn"
         )
     return AdaptiveBatchNorm(whose, prior=prior, film=own if film == "own" else None)
 
