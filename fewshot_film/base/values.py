@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from types import NoneType
-from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin
+from functools import reduce
+from operator import or_
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin
 
 from fewshot_film.errors import UsageError
 
@@ -90,7 +92,10 @@ def written(value: Any) -> str:
 
 
 def _bare(hint: Any) -> tuple[Any, tuple[Any, ...]]:
-    """An annotation -> its type, and the bounds that stand beside it."""
+    """An annotation -> its type, and the bounds that stand beside it, or inside its union."""
+    if get_origin(hint) in (Union, UnionType):
+        kinds, inside = zip(*map(_bare, get_args(hint)), strict=True)
+        return reduce(or_, kinds), sum(inside, ())
     if get_origin(hint) is not Annotated:
         return hint, ()
     kind, *beside = get_args(hint)
