@@ -1,12 +1,19 @@
 import os
 from pathlib import Path
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch; the package does it too
+# Before torch, which reads both; the package sets the first too. Children inherit the second: the
+# cores are shared by pytest's workers, and threads that wait for each other take ten times as long.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import official
 import pytest
 import running
 import torch
+from hypothesis import settings
+
+settings.register_profile("fewshot_film", deadline=None)  # a busy machine makes any test slow
+settings.load_profile("fewshot_film")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

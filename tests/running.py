@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,15 @@ from torch import Tensor
 
 from fewshot_film.base.files import load_tensors
 from fewshot_film.cli.main import main
-from fewshot_film.config.config import Config
+from fewshot_film.config.machine import Machine
 from fewshot_film.model.objective import Outcome
-from fewshot_film.runs import training
 from fewshot_film.runs.learner import Learner
 from fewshot_film.runs.run import Run
+from fewshot_film.runs.step import Step
+from fewshot_film.runs.training import fit
 from fewshot_film.tasks.episode import Episode
+
+QUIET = Machine("cpu", progress=False)
 
 SHORT: dict[str, Any] = {
     "steps": 6,
@@ -31,21 +35,21 @@ SHORT: dict[str, Any] = {
     "validation_episodes": 4,
     "test_episodes": 6,
     "tasks": 2,
-    "width": 4,
+    "extractor": "conv4:width=4",
     "way": 3,
     "test_way": 3,
     "shot": 2,
     "query": 2,
 }
 CLASSIFY: dict[str, Any] = {
-    "objective": "classify",
-    "conditioning": "none",
-    "batch_images": 16,
+    "objective": "classify:images=16",
+    "adapter": "none",
+    "way": 5,
     "shot": 1,
     "query": 1,
     "size": 16,
 }
-"""What makes SHORT a plain training on data of several domains."""
+"""What makes SHORT a plain training on data of several domains; its way is the data set's own."""
 
 
 def flags(**changes: object) -> list[str]:
@@ -88,7 +92,9 @@ def complaint(stderr: str) -> str:
 
 def process(*words: object, code: str = "", **environment: str) -> "subprocess.Popen[str]":
     """`python -m fewshot_film`, or main after `code` has run, in a process of its own."""
-    start = f"{code}\nimport sys; from fewshot_film.cli import main; sys.exit(main(sys.argv[1:]))"
+    start = (
+        f"{code}\nimport sys; from fewshot_film.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    )
     return subprocess.Popen(
         [sys.executable, *(["-c", start] if code else ["-m", "fewshot_film"]), *map(str, words)],
         stdout=subprocess.PIPE,
@@ -125,14 +131,14 @@ def assert_same(run: Path, other: Path) -> None:
 
 def before_step(number: int, monkeypatch: pytest.MonkeyPatch, do: Callable[[], None]) -> None:
     """Have `do()` called when the training loop comes to that step."""
-    real = training.step
+    real = Step.__call__
 
-    def step(learner: Learner, episode: Episode, config: Config) -> Outcome:
+    def call(step: Step, learner: Learner, episode: Episode) -> Outcome:
         if learner.step == number:
             do()
-        return real(learner, episode, config)
+        return real(step, learner, episode)
 
-    monkeypatch.setattr(training, "step", step)
+    monkeypatch.setattr(Step, "__call__", call)
 
 
 class PowerCut(BaseException):
@@ -158,7 +164,7 @@ def unfinished(out: Path, monkeypatch: pytest.MonkeyPatch, after: int = 4) -> Pa
 
 def go_on(run: Path) -> None:
     """Resume a run and train it to its end, without the test and the pictures that follow."""
-    training.fit(Run(run).config(), run, device="cpu", resume=True, progress=False)
+    fit(Run(run).config(), run, QUIET, resume=True)
 
 
 def picture_folder(
@@ -174,3 +180,27 @@ def picture_folder(
             pixels = (colour + rng.integers(-30, 30, (size, size, 3))).astype(np.uint8)
             Image.fromarray(pixels).convert(mode).save(folder / f"{i}.png")
     return path
+
+
+class Count:
+    """How often each folder was listed and each picture opened, under a folder."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.listings: Counter[Path] = Counter()
+        self.openings: Counter[Path] = Counter()
+        for owner, name, into in (
+            (os, "scandir", self.listings),
+            (os, "listdir", self.listings),
+            (Path, "iterdir", self.listings),
+            (Image, "open", self.openings),
+        ):
+            monkeypatch.setattr(owner, name, _counting(getattr(owner, name), folder, into))
+
+
+def _counting(real: Callable[..., Any], under: Path, into: Counter[Path]) -> Callable[..., Any]:
+    def counted(path: Any = ".", *others: Any, **named: Any) -> Any:
+        if isinstance(path, str | Path) and Path(path).is_relative_to(under):
+            into[Path(path)] += 1
+        return real(path, *others, **named)
+
+    return counted

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from fewshot_film.config.config import Config
+from fewshot_film.config.protocol import Protocol
 from fewshot_film.measure.accuracy import Evaluation
 from fewshot_film.report import pictures
-from fewshot_film.config.protocol import Protocol
 from fewshot_film.runs.report import Report
 from fewshot_film.tasks import Mixture
 from fewshot_film.tasks.plain import EpisodeSampler
@@ -43,7 +43,7 @@ def test_curves(steps: int) -> None:
 def test_episodes(groups: int) -> None:
     """What is right is framed in green, what is wrong in red."""
     sampler = Mixture([SAMPLER] * groups) if groups > 1 else SAMPLER
-    model = making.classifier("discriminative")
+    model = making.classifier()
     picture = decoded(pictures.episodes(model, sampler, seed=0))
     assert min(picture.shape[:2]) > 300
     assert pixels(picture, pictures.GREEN) > 100

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from fewshot_film.config.config import Config
+from fewshot_film.config.protocol import Protocol
 from fewshot_film.measure.accuracy import Evaluation
 from fewshot_film.measure.paired import paired
 from fewshot_film.report.tables import comparison, difference_table, group_table, percent, table
-from fewshot_film.config.protocol import Protocol
 from fewshot_film.runs.report import Report
 
 PROTOCOL = Protocol("d", "test", 5, 1, 3, 6, 0, 28, 1)

@@ -1,5 +1,5 @@
 import json
-import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,11 +8,10 @@ import pytest
 import running
 import torch
 from PIL import Image
-from running import command, finished, flags, picture_folder, process
+from running import QUIET, Count, command, finished, flags, picture_folder, process
 
 import fewshot_film as ff
-from fewshot_film.config.catalog import default_config
-from fewshot_film.config.config import find_entry
+from fewshot_film.config.problem import problem_of
 
 FILES = {
     "config.json",
@@ -50,9 +49,12 @@ def test_the_test_is_what_evaluate_says(tmp_path: Path, trained: Path) -> None:
     assert a["protocol"] == b["protocol"]
 
 
-def test_train_in_python(tmp_path: Path, trained: Path) -> None:
-    config = replace(default_config(), **running.SHORT)
-    run = ff.train(config, tmp_path / "run", device="cpu", progress=False)
+def test_train_in_python(tmp_path: Path, trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As on the command line; it is silent from the steps to the pictures if it is asked to be."""
+    capsys.readouterr()
+    run = ff.train(ff.default_config(**running.SHORT), tmp_path / "run", QUIET)
+    assert capsys.readouterr() == ("", "")
+    assert run.curves_file.read_bytes() == (trained / "curves.png").read_bytes()
     running.assert_same(run.path, trained)
     assert run.test()["accuracies"] == ff.Run(trained).test()["accuracies"]
     report = ff.evaluate_run(run.path, ff.Question(episodes=6))
@@ -63,7 +65,7 @@ def test_load_adapt_classify(trained: Path) -> None:
     """The same weights, and the same answers as the evaluation gives."""
     model = ff.load(trained)
     assert not model.training
-    images = find_entry(ff.Run(trained).config()).source.load(Path(), "test").images
+    images = problem_of(ff.Run(trained).config(), Path()).images("test").images
     support, queries = images[:6], images[6:10]
     task = model.adapt(support, ["b", "b", "a", "a", "c", "c"])
     answers = task.classify(queries)
@@ -88,7 +90,9 @@ def test_your_own_pictures_from_end_to_end(
     assert command("train", *words, "--data", folder, "--out", run, *root) == 0
     assert ff.Run(run).test()["accuracy"] > 0.6
     assert (run / "episodes.png").exists()
-    assert f"next: fewshot-film evaluate {run}" in capsys.readouterr().out
+    shown = capsys.readouterr()
+    assert f"next: fewshot-film evaluate {run}" in shown.out
+    assert all(f"{bar}: " in shown.err for bar in ("train", "evaluate")), "progress is shown"
     other = picture_folder(tmp_path / "other", classes=3, size=33)
     on = ["--data", other, "--split", "all", "--episodes", 5, *root]
     assert command("evaluate", run, *on) == 0
@@ -113,9 +117,16 @@ def test_without_matplotlib(tmp_path: Path) -> None:
     assert {p.name for p in run.iterdir()} - {".lock"} == FILES - {"curves.png", "episodes.png"}
 
 
-def test_progress_can_be_silent(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    config = replace(default_config(), **running.SHORT)
-    ff.train(replace(config, steps=1), tmp_path / "run", device="cpu", progress=False)
-    captured = capsys.readouterr()
-    assert (captured.out, captured.err) == ("", "")
-    assert "matplotlib" in sys.modules
+def test_a_folder_is_listed_once_and_a_picture_opened_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the whole of a training with its test and pictures, where nothing was decoded before."""
+    folder = picture_folder(tmp_path / "pictures")
+    places, pictures = [folder, *folder.iterdir()], [*folder.rglob("*.png")]
+    config = ff.default_config(data=str(folder), **running.SHORT | {"steps": 1, "size": 20})
+    count = Count(folder, monkeypatch)
+    run = ff.train(config, tmp_path / "run", replace(QUIET, data_root=tmp_path / "root"))
+    assert run.test_file.exists()
+    assert run.episodes_file.exists()
+    assert count.listings == Counter(places)
+    assert count.openings == Counter(pictures)
