@@ -4,14 +4,15 @@ import making
 import numpy as np
 import pytest
 import torch
-from making import seeded
 
 from fewshot_film.base.seeding import TEST, VALIDATION, generator
 from fewshot_film.errors import FewShotError
 from fewshot_film.measure.accuracy import Evaluation, evaluate
 from fewshot_film.measure.paired import ci95, paired
+from fewshot_film.parts.adaptation import ADAPTERS
 from fewshot_film.tasks import Mixture
 from fewshot_film.tasks.episode import Episode
+from fewshot_film.tasks.numbered import numbered
 from fewshot_film.tasks.plain import EpisodeSampler
 
 DATA = making.image_set([8] * 6, size=making.SIZE)
@@ -19,7 +20,7 @@ SAMPLER = EpisodeSampler(DATA, 3, 1, 4)
 
 
 def test_accuracies_episode_by_episode() -> None:
-    model = making.classifier("discriminative", "resnet12")
+    model = making.classifier(extractor="resnet12")
     result = evaluate(model, SAMPLER, 7, seed=3)
     for i in range(7):
         episode = SAMPLER.sample(1, generator(3, TEST, i))
@@ -29,9 +30,9 @@ def test_accuracies_episode_by_episode() -> None:
     assert result.groups == ("all",)
 
 
-@pytest.mark.parametrize("adaptation", ["none", "discriminative", "adaptive-batch-norm"])
-def test_the_batch_size_does_not_matter(adaptation: str) -> None:
-    model = making.classifier(adaptation, "resnet12")
+@pytest.mark.parametrize("adapter", ADAPTERS.names)
+def test_the_batch_size_does_not_matter(adapter: str) -> None:
+    model = making.classifier(adapter=adapter, extractor="resnet12")
     expected = evaluate(model, SAMPLER, 10, batch=1).accuracies
     assert 0 < expected.mean() < 1
     for batch in (3, 10, 64):
@@ -39,7 +40,7 @@ def test_the_batch_size_does_not_matter(adaptation: str) -> None:
 
 
 def test_more_episodes_begin_with_the_same() -> None:
-    model = making.classifier("discriminative", "resnet12")
+    model = making.classifier(extractor="resnet12")
     few, many = evaluate(model, SAMPLER, 4), evaluate(model, SAMPLER, 9)
     assert np.array_equal(few.accuracies, many.accuracies[:4])
     other = evaluate(model, SAMPLER, 9, stream=VALIDATION)
@@ -48,7 +49,7 @@ def test_more_episodes_begin_with_the_same() -> None:
 
 
 def test_it_leaves_the_classifier_as_it_was() -> None:
-    model = making.classifier("discriminative", "resnet12").train()
+    model = making.classifier(extractor="resnet12").train()
     model.head.eval()
     before = {key: value.clone() for key, value in model.state_dict().items()}
     state = torch.get_rng_state()
@@ -67,9 +68,7 @@ def test_groups_stay_apart() -> None:
         def sample(self, tasks: int, rng: torch.Generator) -> Episode:
             return SAMPLER.sample(tasks, rng)
 
-    result = evaluate(
-        making.classifier("discriminative", "resnet12"), Mixture([SAMPLER, Named()]), 12
-    )
+    result = evaluate(making.classifier(extractor="resnet12"), Mixture([SAMPLER, Named()]), 12)
     assert result.groups == ("all", "odd")
     sizes = [len(result.of_group(name)) for name in result.groups]
     assert sum(sizes) == 12
@@ -79,7 +78,7 @@ def test_groups_stay_apart() -> None:
 
 
 def test_broken_weights_are_an_error() -> None:
-    model = making.classifier("discriminative", "resnet12")
+    model = making.classifier(extractor="resnet12")
     torch.nn.init.constant_(model.head.log_scale, float("nan"))
     with pytest.raises(FewShotError, match="not finite"):
         evaluate(model, SAMPLER, 2)
@@ -137,10 +136,16 @@ def test_paired_p_values_are_uniform_where_nothing_differs() -> None:
 
 
 @pytest.mark.gpu
-def test_the_device_does_not_matter_to_the_episodes() -> None:
-    model = making.classifier("discriminative", "resnet12")
+def test_the_device_does_not_matter() -> None:
+    """Episodes are the same where images lie on it and where they are sent; answers nearly so."""
+    on_device = EpisodeSampler(DATA.to("cuda"), 3, 1, 4)
+    for a, b in zip(numbered(SAMPLER, 9, seed=4), numbered(on_device, 9, seed=4), strict=True):
+        assert b.query.images.is_cuda
+        for one, other in ((a.support, b.support), (a.query, b.query)):
+            assert torch.equal(one.images, other.images.cpu())
+            assert torch.equal(one.labels, other.labels.cpu())
+    model = making.classifier(extractor="resnet12")
     expected = evaluate(model, SAMPLER, 20).accuracies
     found = evaluate(model.cuda(), SAMPLER, 20).accuracies
+    assert np.array_equal(evaluate(model, on_device, 20).accuracies, found)
     assert np.abs(found - expected).max() < 0.2
-    rng = seeded()
-    assert rng.device.type == "cpu"

@@ -1,5 +1,5 @@
 from dataclasses import replace
-from typing import final
+from typing import Any, final
 
 import making
 import numpy as np
@@ -12,19 +12,28 @@ from fewshot_film.measure.accuracy import evaluate
 from fewshot_film.measure.audit import audit, distance, logits, ways_of_asking
 from fewshot_film.measure.sanity import is_transductive
 from fewshot_film.model.classifier import Classifier, FewShotClassifier
-from fewshot_film.parts.adaptation import Adapter, AdaptiveBatchNorm
-from fewshot_film.parts.adaptation.adaptive_batch_norm import Statistics
-from fewshot_film.parts.normalization import BatchNorm
+from fewshot_film.parts.adaptation import ADAPTERS, Adapter
+from fewshot_film.parts.conditioning import TaskParams
+from fewshot_film.parts.encoder import ENCODERS
+from fewshot_film.parts.extractor import EXTRACTORS
+from fewshot_film.parts.normalization import NORMALIZATIONS, BatchNorm
 from fewshot_film.tasks.episode import Episode
 from fewshot_film.tasks.plain import EpisodeSampler
 
 SAMPLER = EpisodeSampler(making.image_set([8] * 5, size=making.SIZE), way=3, shot=2, query=4)
-ADAPTERS = ("none", "adaptive-batch-norm", "discriminative", "prototype-mean", "tadam")
+TADAM: dict[str, Any] = {"encoder": "prototype-mean", "generator": "per-site"}
+METHODS: list[dict[str, Any]] = [
+    *({"adapter": name} for name in ADAPTERS.names if name != "learned"),
+    *({"encoder": name} for name in ENCODERS.names),
+    TADAM,
+]
+"""Every adapter and every encoder of the catalogue, and TADAM."""
+FEW = EpisodeSampler(making.image_set([8] * 5, size=making.SIZE), way=3, shot=2, query=2)
 
 
 def transductive() -> FewShotClassifier:
     """Batch norms that take their statistics from whatever passes through, queries included."""
-    model = making.classifier("none")
+    model = making.classifier(adapter="none")
     for site in model.features.extractor.sites().values():
         assert isinstance(site.norm, BatchNorm)
         old = site.norm.batch_norm
@@ -34,31 +43,33 @@ def transductive() -> FewShotClassifier:
     return model.eval()
 
 
-@pytest.mark.parametrize("extractor", ["conv4", "resnet12", "wide-resnet12"])
-@pytest.mark.parametrize("adaptation", ADAPTERS)
-def test_every_method_of_the_library_is_cleared(adaptation: str, extractor: str) -> None:
-    model = making.classifier(adaptation, extractor)
-    found = audit(model, SAMPLER, 3)
+@pytest.mark.parametrize("extractor", EXTRACTORS.names)
+@pytest.mark.parametrize("method", METHODS, ids=str)
+def test_every_method_of_the_library_is_cleared(method: dict[str, Any], extractor: str) -> None:
+    model = making.classifier(**method, extractor=extractor)
+    found = audit(model, FEW, 2)
     assert not found.transductive
     assert found.changed == 0
     assert np.array_equal(found.together, found.one_by_one)
     assert np.array_equal(found.together, found.by_class)
-    assert np.array_equal(found.together, evaluate(model, SAMPLER, 3).accuracies)
+    assert np.array_equal(found.together, evaluate(model, FEW, 2).accuracies)
 
 
-@pytest.mark.parametrize("name", making.NORMALIZATIONS)
-@pytest.mark.parametrize("adaptation", ["none", "tadam"])
-def test_the_audit_finds_what_a_normalization_says_of_itself(adaptation: str, name: str) -> None:
-    model = making.classifier(adaptation, f"conv4 {name}")
-    found = audit(model, SAMPLER, 3)
+@pytest.mark.parametrize("name", NORMALIZATIONS.names)
+@pytest.mark.parametrize("method", [{"adapter": "none"}, TADAM], ids=str)
+def test_the_audit_finds_what_a_normalization_says_of_itself(
+    method: dict[str, Any], name: str
+) -> None:
+    model = making.classifier(**method, normalization=name)
+    found = audit(model, FEW, 2)
     assert found.transductive == is_transductive(model) == (name == "transductive")
     assert found.transductive or found.changed == 0
 
 
 @pytest.mark.parametrize("statistics", ["support", "support+query"])
-def test_the_audit_finds_what_an_adapter_says_of_itself(statistics: Statistics) -> None:
-    model = making.classifier("none").with_adapter(AdaptiveBatchNorm(statistics)).eval()
-    assert audit(model, SAMPLER, 3).transductive == is_transductive(model)
+def test_the_audit_finds_what_an_adapter_says_of_itself(statistics: str) -> None:
+    model = making.classifier(adapter=f"adaptive-batch-norm:statistics={statistics}")
+    assert audit(model, FEW, 2).transductive == is_transductive(model)
     assert is_transductive(model) == (statistics == "support+query")
 
 
@@ -103,8 +114,8 @@ class StandardizedOverQueries(Classifier):
         super().__init__(inner.features, inner.head)
         self.inner = inner
 
-    def forward(self, episode: Episode) -> Tensor:
-        logits = self.inner(episode)
+    def classify(self, episode: Episode, params: TaskParams | None) -> Tensor:
+        logits = self.inner.classify(episode, params)
         apart = logits - logits.mean(1, keepdim=True)
         standardized: Tensor = apart / apart.square().mean(1, keepdim=True).sqrt()
         return standardized
@@ -114,13 +125,13 @@ class StandardizedOverQueries(Classifier):
 
 
 def test_a_lone_query_without_an_answer_is_flagged() -> None:
-    found = audit(StandardizedOverQueries(making.classifier("none")), SAMPLER, 2)
+    found = audit(StandardizedOverQueries(making.classifier(adapter="none")), SAMPLER, 2)
     assert found.transductive
     assert found.moved == float("inf")
 
 
 def test_broken_weights_are_not_called_inductive() -> None:
-    model = making.classifier("none")
+    model = making.classifier(adapter="none")
     with torch.no_grad():
         model.head.log_scale.fill_(torch.nan)
     with pytest.raises(FewShotError, match="logits are not finite; its weights are broken"):
