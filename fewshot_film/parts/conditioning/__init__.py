@@ -1,7 +1,7 @@
 """The conditioning mechanisms, one a file, behind one signature."""
 
 from fewshot_film.base.family import Family
-from fewshot_film.parts.conditioning.base import Conditioning, SiteParams, TaskParams
+from fewshot_film.parts.conditioning.base import Conditioning, SiteParams, TaskParams, per_channel
 from fewshot_film.parts.conditioning.bias import Bias
 from fewshot_film.parts.conditioning.film import FiLM
 from fewshot_film.parts.conditioning.gate import Gate
@@ -28,4 +28,5 @@ __all__ = [
     "SiteParams",
     "TaskParams",
     "Unconditioned",
+    "per_channel",
 ]
