@@ -34,7 +34,7 @@ def check_unseen(
 
 def check_same_classes(run: Run, dataset: str, names: Iterable[str]) -> None:
     """A run that learned to classify finds each class at its place, and has no other places."""
-    if run.config().objective == "classify" and run.places() != tuple(names):
+    if run.config().classifies and run.places() != tuple(names):
         raise UsageError(
             f"{run.path} was trained with objective classify, and {dataset} has other classes "
             f"than its {len(run.places())}, or has them in another order; test it on data of the "
