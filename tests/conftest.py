@@ -11,6 +11,7 @@ import pytest
 import running
 import torch
 from hypothesis import settings
+from jaxtyping import config as jaxtyping_config
 
 settings.register_profile("fewshot_film", deadline=None)  # a busy machine makes any test slow
 settings.load_profile("fewshot_film")
@@ -27,6 +28,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture
 def rng() -> torch.Generator:
     return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture
+def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a person runs it: in the tests, types of arguments are checked before anything else."""
+    monkeypatch.setattr(jaxtyping_config, "jaxtyping_disable", True)
 
 
 @pytest.fixture(scope="session")

@@ -1,99 +1,202 @@
-import json
 from dataclasses import asdict, fields, replace
-from itertools import product
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
-import making
 import pytest
-import torch
 
-from fewshot_film.config.build import AUXILIARIES, CONDITIONINGS, ENCODER_PASSES, EXTRACTORS, GENERATORS, NORMALIZATIONS, POOLINGS, SIMILARITIES, build, build_objective
-from fewshot_film.config.catalog import ENTRIES
-from fewshot_film.config.config import Config
-from fewshot_film.config.catalog import default_config
+from fewshot_film.base.family import options_of
+from fewshot_film.base.values import written
+from fewshot_film.config.catalog import ENTRIES, default_config
+from fewshot_film.config.config import FAMILIES, PLAIN, Config, hints, idle_fields, suited
 from fewshot_film.config.stored import from_json, to_json
 from fewshot_film.errors import UsageError
-from fewshot_film.model.objective import AttributeLoss, QueryLoss
-from fewshot_film.model.supervised import SupervisedClassifier
-from fewshot_film.parts.extractor import DropBlock
-from fewshot_film.runs.learner import Learner
-from fewshot_film.parts.schedule import SCHEDULES
-from fewshot_film.runs.step import step
-from fewshot_film.runs.training_episodes import AUGMENTATIONS
 
-TINY = Config(dataset="omniglot", size=making.SIZE, width=4, way=3, tasks=3, steps=10)
+CLASSIFY: dict[str, Any] = {"objective": "classify", "adapter": "none"}
+PARTS = [(field, name) for field, family in FAMILIES.items() for name in family.names]
 
 
-def choices(name: str) -> tuple[Any, ...]:
-    return get_args(get_type_hints(Config)[name])
+# --- choices
 
 
-def test_every_choice_has_its_part() -> None:
-    assert set(choices("conditioning")) == {*CONDITIONINGS, "none"}
-    assert set(choices("extractor")) == set(EXTRACTORS)
-    assert set(choices("similarity")) == set(SIMILARITIES)
-    assert set(choices("generator")) == set(GENERATORS)
-    assert set(choices("normalization")) == set(NORMALIZATIONS)
-    assert set(choices("encoder_pass")) == set(ENCODER_PASSES)
-    assert set(choices("augmentation")) == {*AUGMENTATIONS, "none"}
-    assert set(choices("auxiliary")) == {*AUXILIARIES, "none"}
-    assert set(choices("schedule")) == set(SCHEDULES)
-    assert set(choices("pooling")) == {*POOLINGS, "published"}
+def test_a_family_is_called_as_the_field_that_chooses_from_it() -> None:
+    """What a family says of an unknown part is then said of a flag."""
+    assert all(family.kind == field for field, family in FAMILIES.items())
+    assert {"adapter", "conditioning", "extractor", "optimizer", "schedule"} <= FAMILIES.keys()
 
 
+@pytest.mark.parametrize(("field", "name"), PARTS, ids="-".join)
+def test_a_choice_is_kept_as_the_shortest_text_that_says_it(field: str, name: str) -> None:
+    defaults = options_of(FAMILIES[field].parts[name]).items()
+    words = [f"{option}={written(default)}" for option, (default, _) in defaults]
+    for text in (name, f"{name}:{','.join(words)}", f"{name}:{','.join(words[::-1])}"):
+        assert getattr(suited(Config(), **{field: text}), field) == name
+
+
+def test_configs_that_say_the_same_are_equal() -> None:
+    a = Config(extractor="conv4:width=64,pixel_scale=255", encoder="prototype-mean")
+    b = Config(extractor="conv4:pixel_scale=255.0", encoder="prototype-mean:statistics=counted")
+    assert a == b
+    assert a.extractor == "conv4:pixel_scale=255.0"
+    assert a != Config(extractor="conv4:pixel_scale=254")
+    assert a != Config(extractor="conv4:width=32,pixel_scale=255")
+
+
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
-    "names",
-    list(product(*map(choices, ("conditioning", "encoder", "extractor", "similarity")))),
-    ids="-".join,
-)
-def test_every_named_choice_takes_a_step(names: tuple[str, str, str, str]) -> None:
-    conditioning, encoder, extractor, similarity = names
-    made: dict[str, Any] = {"conditioning": conditioning, "encoder": encoder}
-    config = replace(TINY, **made, extractor=extractor, similarity=similarity)  # type: ignore[arg-type]
-    learner = Learner(config, torch.device("cpu"))
-    before = {k: v.clone() for k, v in learner.classifier.named_parameters()}
-    for _ in range(2):
-        assert step(learner, making.episode(), config).loss.isfinite()
-    moved = {k for k, v in learner.classifier.named_parameters() if not torch.equal(v, before[k])}
-    assert "head.log_scale" in moved
-    assert any(k.startswith("features.extractor") for k in moved)
-    adapted = any(k.startswith("features.adapter") for k in moved)
-    assert adapted == (conditioning != "none")
-
-
-@pytest.mark.parametrize(("size", "given", "side"), [(32, None, 2), (84, None, 5), (84, 3, 3)])
-def test_the_squares_that_are_dropped_suit_the_images(size: int, given: int, side: int) -> None:
-    config = replace(TINY, extractor="wide-resnet12", size=size, drop_side=given)
-    drops = [m.size for m in build(config).modules() if isinstance(m, DropBlock)]
-    assert drops == [1, 1, side, side]
-
-
-@pytest.mark.parametrize(
-    ("extractor", "pooling", "features"),
+    ("changes", "says"),
     [
-        ("resnet12", "published", 32),
-        ("resnet12", "flat", 32 * 4),
-        ("wide-resnet12", "published", 40 * 4),
-        ("wide-resnet12", "average", 40),
+        ({"extractor": "conv5"}, r"^unknown extractor 'conv5'; known: .*; did you mean 'conv4'\?$"),
+        ({"extractor": "conv4:max_pools=3"}, "^extractor conv4 has no option 'max_pools'; known: "),
+        ({"extractor": "conv4:pooling=flat"}, "^extractor conv4 has no option 'pooling'; known: "),
+        ({"extractor": "resnet12:drop_side=3"}, "^extractor resnet12 has no option 'drop_side'"),
+        ({"extractor": "wide-resnet12:max_pools=3"}, "^extractor wide-resnet12 has no option 'max"),
+        ({"extractor": "conv4:widht=3"}, r"known: width, pixel_scale; did you mean 'width'\?$"),
+        ({"extractor": "conv4:width=0"}, "^`extractor=conv4:width` is 0; it must be at least 1$"),
+        ({"extractor": "conv4:width=x"}, "^`extractor=conv4:width` is 'x'; it must be a whole num"),
+        ({"extractor": "conv4:width"}, "^`extractor=conv4:width` is 'yes'; it must be a whole num"),
+        ({"extractor": "resnet12:pooling=max"}, "'max'; it must be 'average' or 'flat'$"),
+        ({"extractor": "conv4:pixel_scale=0"}, "pixel_scale` is 0.0; it must be above 0$"),
+        ({"encoder": "discriminative:statistics=running"}, "discriminative has no option 'statis"),
+        ({"encoder": "prototype-mean:statistics=x"}, "'counted' or 'uncounted' or 'running'$"),
+        ({"head": "cosine:scale=-1"}, "^`head=cosine:scale` is -1.0; it must be above 0$"),
+        ({"head": "cosine:learned=maybe"}, "^`head=cosine:learned` is 'maybe'; it must be yes or"),
+        ({"auxiliary": "none:images=7"}, "^auxiliary none has no option 'images'; it has no opt"),
+        ({"objective": "episodes:images=7"}, "^objective episodes has no option 'images'"),
+        ({"objective": "episodes:attribute_weight=-0.5"}, "weight` is -0.5; it must be at least 0"),
+        ({"objective": "classify:images=0", "adapter": "none"}, "is 0; it must be at least 1$"),
+        ({"optimizer": "adamw:decay=-1"}, "^`optimizer=adamw:decay` is -1.0; it must be at least"),
+        ({"optimizer": "sgd:generator_decay=-1"}, "generator_decay` is -1.0; it must be at least"),
+        ({"optimizer": "adamw:momentum=0.5"}, "^optimizer adamw has no option 'momentum'"),
+        ({"normalization": "group:groups=0"}, "^`normalization=group:groups` is 0"),
+        ({"extractor": ""}, "^unknown extractor ''; known: conv4, "),
+        ({"extractor": None}, "^`extractor` is None; it must be text$"),
+        ({"extractor": []}, r"^`extractor` is \[\]; it must be text$"),
+    ],
+    ids=str,
+)
+def test_a_choice_that_cannot_be_is_refused(changes: dict[str, Any], says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        Config(**changes)
+
+
+# --- numbers
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "says"),
+    [
+        *((name, (1, 0, -1), "at least 2") for name in ("way", "test_way")),
+        *(
+            (name, (0, -1), "at least 1")
+            for name in (
+                "shot",
+                "query",
+                "tasks",
+                "steps",
+                "validate_every",
+                "validation_episodes",
+                "test_episodes",
+            )
+        ),
+        ("size", (15, 8, 0, -1), "at least 16"),
+        ("seed", (-1,), "at least 0"),
+        ("learning_rate", (0.0, -1.0, float("nan"), float("inf")), "above 0"),
+        ("clip_norm", (0.0, -1.0, float("nan"), float("inf")), "above 0"),
     ],
 )
-def test_maps_become_features_as_asked(extractor: Any, pooling: Any, features: int) -> None:
-    config = replace(TINY, extractor=extractor, pooling=pooling, size=32)
-    assert build(config).features.extractor.feature_dim(1, 32) == features
+def test_a_number_out_of_its_bounds_is_refused(
+    name: str, values: tuple[float, ...], says: str
+) -> None:
+    for value in values:
+        with pytest.raises(UsageError, match=rf"^`{name}` is {value}; it must be {says}$"):
+            Config(**{name: value})  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "owners"),
-    [
-        ("max_pools", 3, "resnet12"),
-        ("drop_side", 3, "wide-resnet12"),
-        ("pooling", "flat", "resnet12 and wide-resnet12"),
-    ],
-)
-def test_what_the_extractor_has_no_use_for_is_refused(name: str, value: Any, owners: str) -> None:
-    flag = name.replace("_", "-")
-    with pytest.raises(UsageError, match=f"--{flag} is of {owners}, --extractor is conv4"):
-        replace(TINY, **{name: value})
+@pytest.mark.parametrize("channels", [0, 2, 4])
+def test_images_are_grey_or_coloured(channels: int) -> None:
+    with pytest.raises(UsageError, match=r"is .; pass 1 \(grey\) or 3 \(colour\)$"):
+        Config(channels=channels)
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("name", [f.name for f in fields(Config) if f.name not in FAMILIES])
+def test_a_value_of_another_type_is_refused(name: str) -> None:
+    for value in ([], {}, 1.5j, object()):
+        with pytest.raises(UsageError, match=f"^`{name}` is .*; it must be "):
+            Config(**{name: value})  # type: ignore[arg-type]
+    wrong: tuple[Any, ...] = (7,) if "str" in str(hints()[name]) else ("x", True)
+    for value in wrong:
+        with pytest.raises(UsageError, match=f"^`{name}` is {value!r}; it must be "):
+            Config(**{name: value})
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_a_whole_number_is_a_number() -> None:
+    config = Config(learning_rate=1, clip_norm=2)
+    assert (config.learning_rate, config.clip_norm) == (1.0, 2.0)
+    assert isinstance(config.learning_rate, float)
+    with pytest.raises(UsageError, match=r"^`way` is 3\.5; it must be a whole number$"):
+        Config(way=3.5)  # type: ignore[arg-type]
+
+
+# --- what has no effect
+
+OTHERWISE = {
+    "adapter": "learned",
+    "conditioning": "gate",
+    "encoder": "discriminative",
+    "generator": "per-site",
+    "way": 17,
+    "query_draw": "uniform",
+    "head": "cosine",
+    "auxiliary": "instead",
+}
+"""A value that is not the plain one, for every field that may have no effect."""
+
+
+@pytest.mark.parametrize("name", ["conditioning", "encoder", "generator"])
+@pytest.mark.parametrize("adapter", ["none", "adaptive-batch-norm"])
+def test_what_an_adapter_does_not_generate_is_refused(adapter: str, name: str) -> None:
+    value: Any = OTHERWISE[name]
+    says = f"^`{name}` is {value}, and adapter {adapter} generates no parameters; leave it out$"
+    with pytest.raises(UsageError, match=says):
+        Config(adapter=adapter, **{name: value})
+
+
+@pytest.mark.parametrize("name", OTHERWISE)
+def test_what_classification_would_ignore_is_refused(name: str) -> None:
+    value: Any = OTHERWISE[name]
+    says = rf"^`{name}` is {value}, and objective classify .*; (leave it|pass `adapter=none`)"
+    with pytest.raises(UsageError, match=says):
+        Config(**CLASSIFY | {name: value})
+    other = "classify:images=16"
+    with pytest.raises(UsageError, match=says):
+        Config(**CLASSIFY | {name: value, "objective": other})
+
+
+def test_an_option_of_a_part_without_effect_is_refused_too() -> None:
+    for name, text in (
+        ("encoder", "prototype-mean:statistics=running"),
+        ("generator", "shared:hidden_dim=8"),
+    ):
+        with pytest.raises(UsageError, match=f"^`{name}` is {text}, and adapter none generates"):
+            Config(adapter="none", **{name: text})  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=r"^`head` is squared-euclidean:scale=7.5, and objective"):
+        Config(**CLASSIFY, head="squared-euclidean:scale=7.5")
+
+
+def test_what_has_an_effect_is_taken() -> None:
+    for name, value in OTHERWISE.items():
+        learned: dict[str, Any] = {name: value}
+        assert getattr(Config(**learned), name) == value
+        free = {"way", "query_draw", "head", "auxiliary"}
+        if name in free:
+            assert getattr(Config(adapter="none", **learned), name) == value
+    assert not idle_fields("episodes", "learned")
+    assert Config(**CLASSIFY, shot=3, test_way=7, augmentation="flip-crop").classifies
+    assert not Config(adapter="none").classifies
+
+
+# --- defaults and choices
 
 
 @pytest.mark.parametrize("dataset", ENTRIES)
@@ -104,108 +207,49 @@ def test_the_defaults_of_every_data_set(dataset: str) -> None:
     source = ENTRIES[dataset].source
     assert config.channels == source.channels
     assert config.size <= source.size
-    assert build(config).features.extractor.feature_dim(config.channels, config.size) > 0
 
 
 def test_the_defaults_of_a_folder() -> None:
     config = default_config(data="some/folder")
     assert (config.data, config.channels, config.size) == ("some/folder", 3, 84)
     assert from_json(to_json(config), "here") == config
+    with pytest.raises(UsageError, match=r"^`dataset` omniglot and `data` x were both given; pass"):
+        default_config("omniglot", "x")
 
 
-def test_json_keeps_every_field() -> None:
-    config = replace(TINY, data="x", seed=2**40, learning_rate=1.25e-7, weight_decay=0.5)
-    assert json.loads(to_json(config)) == asdict(config)
-    assert from_json(to_json(config), "here") == config
+@pytest.mark.parametrize("dataset", ENTRIES)
+def test_a_default_that_a_choice_leaves_without_effect_goes(dataset: str) -> None:
+    """Everything else stays; so the plain network of any data set is one choice away."""
+    suits, plain = default_config(dataset), default_config(dataset, adapter="none")
+    idle = idle_fields("episodes", "none")
+    expected = asdict(suits) | {name: PLAIN[name] for name in idle} | {"adapter": "none"}
+    assert asdict(plain) == expected
+    if ENTRIES[dataset].source.domains:
+        assert default_config(dataset, objective="classify").classifies
 
 
-def test_weights_are_a_function_of_the_seed() -> None:
-    state = torch.get_rng_state()
-    a, b, other = (build(replace(TINY, seed=s)).state_dict() for s in (1, 1, 2))
-    assert all(torch.equal(a[key], b[key]) for key in a)
-    assert not any(torch.equal(a[key], other[key]) for key in a if key.endswith("conv.weight"))
-    assert torch.equal(torch.get_rng_state(), state)
+def test_choices_are_taken_over_the_defaults() -> None:
+    config = default_config("glyphs", way=3, extractor="resnet12", adapter="learned")
+    suits = default_config("glyphs")
+    assert config == replace(suits, way=3, extractor="resnet12")
+    assert suited(suits) == suits
+    assert default_config("omniglot", adapter="none", conditioning="film").adapter == "none"
 
 
-def test_runs_that_differ_in_the_adapter_share_the_extractor_s_first_weights() -> None:
-    film, none = build(TINY).state_dict(), build(replace(TINY, conditioning="none")).state_dict()
-    keys = [key for key in film if key.startswith("features.extractor")]
-    assert keys
-    assert all(torch.equal(film[key], none[key]) for key in keys)
-
-
-@pytest.mark.parametrize(
-    ("changes", "kind"),
-    [
-        ({"dataset": "glyphs", "encoder": "discriminative"}, AttributeLoss),
-        ({"dataset": "glyphs", "encoder": "discriminative", "attribute_weight": 0.0}, QueryLoss),
-        ({"dataset": "glyphs", "encoder": "discriminative", "data": "folder"}, QueryLoss),
-        ({"dataset": "glyphs", "conditioning": "none"}, QueryLoss),
-        ({"dataset": "glyphs", "encoder": "prototype-mean"}, QueryLoss),
-        ({"dataset": "omniglot", "encoder": "discriminative"}, QueryLoss),
-    ],
-)
-def test_the_attribute_loss_is_for_tasks_that_ask(changes: dict[str, Any], kind: type) -> None:
-    config = replace(TINY, **changes)
-    assert type(build_objective(config, build(config))) is kind
-
-
-def test_an_error_names_its_origin() -> None:
-    with pytest.raises(UsageError, match=r"^here is not a config .*unknown field 'wayy'"):
-        from_json('{"wayy": 3}', "here")
-    with pytest.raises(UsageError, match=r"^here is not a config"):
-        from_json("{", "here")
-
-
-@pytest.mark.parametrize("name", [field.name for field in fields(Config)])
-def test_a_config_of_a_version_without_the_field_has_its_default(name: str) -> None:
-    values = json.loads(to_json(replace(TINY, seed=3)))
-    del values[name]
-    default = {name: getattr(Config(), name)}
-    assert from_json(json.dumps(values), "here") == replace(TINY, **{"seed": 3, **default})
-
-
-def test_plain_classification_has_no_support_sets() -> None:
-    plain: dict[str, Any] = {"objective": "classify", "conditioning": "none"}
-    for normalization in ("running", "support", "layer", "instance", "group"):
-        Config(**plain, normalization=normalization)
-    for changes, says in (
-        ({"conditioning": "film"}, "has no tasks for --conditioning film to follow; pass --cond"),
-        ({"conditioning": "gate"}, "has no tasks for --conditioning gate to follow"),
-        ({"auxiliary": "instead"}, "is what --auxiliary instead adds; leave it out"),
-        ({"auxiliary": "addition"}, "is what --auxiliary addition adds; leave it out"),
-        ({"normalization": "meta"}, "has no support sets for --normalization meta; pass running"),
-        ({"normalization": "transductive"}, "no support sets for --normalization transductive"),
-        ({"normalization": "task-norm-i"}, "no support sets for --normalization task-norm-i"),
-        ({"normalization": "task-norm-l"}, "support, layer, instance or group"),
+@pytest.mark.parametrize("name", ["conditioning", "generator"])
+def test_a_choice_without_effect_is_refused_however_it_is_made(name: str) -> None:
+    chosen: dict[str, Any] = {"adapter": "none", name: OTHERWISE[name]}
+    for make in (
+        lambda: default_config("glyphs", **chosen),
+        lambda: suited(default_config("omniglot"), **chosen),
+        lambda: replace(default_config("omniglot"), **chosen),
     ):
-        with pytest.raises(UsageError, match=rf"^--objective classify .*{says}"):
-            Config(**{**plain, **changes})
+        with pytest.raises(UsageError, match=f"^`{name}` is {chosen[name]}, and adapter none"):
+            make()
 
 
-def test_plain_classification_is_of_all_classes() -> None:
-    config = replace(default_config("pacs"), objective="classify", conditioning="none", width=4)
-    model = build(config)
-    assert isinstance(model, SupervisedClassifier)
-    assert model.linear.out_features == 7
-    assert type(build_objective(config, model)) is QueryLoss
-    for other in ("glyphs-renderings", "glyphs-new-typefaces"):  # their classes are new as well
-        with pytest.raises(UsageError, match=f"^--objective classify tests the classes .*{other}"):
-            build(replace(default_config(other), objective="classify", conditioning="none"))
-    with pytest.raises(UsageError, match=r"^--objective classify tests the classes .*, omniglot"):
-        build(replace(config, dataset="omniglot", channels=1, size=28))
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("query_draw", "uniform"), ("similarity", "cosine"), ("metric_scale_start", 7.5)],
-)
-def test_what_classification_would_ignore_is_refused(name: str, value: object) -> None:
-    config = replace(default_config("digits"), objective="classify", conditioning="none")
-    with pytest.raises(UsageError, match=f"no use for --{name.replace('_', '-')}; leave"):
-        replace(config, **{name: value})  # type: ignore[arg-type]
-
-
-def test_images_of_a_batch_without_batches() -> None:
-    with pytest.raises(UsageError, match="--batch-images is of --objective classify"):
-        Config(batch_images=64)
+def test_a_default_is_not_dropped_by_replace() -> None:
+    """It cannot tell what was chosen from what suits; `default_config` and `suited` can."""
+    with pytest.raises(UsageError, match=r"^`encoder` is discriminative, and adapter none"):
+        replace(default_config("glyphs"), adapter="none")
+    assert suited(default_config("glyphs"), adapter="none").encoder == "prototype-mean"
