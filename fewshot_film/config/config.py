@@ -23,6 +23,7 @@ from fewshot_film.tasks.transforms import AUGMENTATIONS
 
 Count = Annotated[int, AtLeast(1)]
 Way = Annotated[int, AtLeast(2)]
+Seed = Annotated[int, AtLeast(0)]
 Side = Annotated[int, AtLeast(16)]
 Channels = Annotated[int, OneOf(((1, "grey"), (3, "colour")))]
 
@@ -114,7 +115,7 @@ class Config:
     """Channels of the images: 1 grey, 3 colour."""
     size: Side = 28
     """Side of the square images; others are resized."""
-    seed: Annotated[int, AtLeast(0)] = 0
+    seed: Seed = 0
     """Seed of the weights and of every episode."""
 
     def __post_init__(self) -> None:

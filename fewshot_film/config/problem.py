@@ -62,12 +62,13 @@ class Problem:
     def images(self, split: str, domains: tuple[str, ...] | None = None) -> ImageSet:
         """The images of a split, in these domains or its own."""
         chosen = self.domains(split) if domains is None else domains
-        if (split, chosen) not in self.loaded:
-            self._check_channels(self.entry.source.channels)  # which costs no load
+        self._check_channels(self.entry.source.channels)  # which costs no load
+        found = self.loaded.get((split, chosen))
+        if found is None or found.images.shape[-1] != self.size:  # a copy may have another size
             found = in_domains(self.entry.source.load(self.root, split), chosen).resize(self.size)
-            self._check_channels(found.channels)
             self.loaded[split, chosen] = found
-        return self.loaded[split, chosen]
+        self._check_channels(found.channels)
+        return found
 
     def check_same_classes(self) -> None:
         """What classifies all classes can be tested: they are the same in every split."""

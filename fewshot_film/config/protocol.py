@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import get_type_hints
 
 from fewshot_film.base.values import checked
-from fewshot_film.config.config import Config, Count, QueryDraw, Way
+from fewshot_film.config.config import Config, Count, QueryDraw, Seed, Way
 from fewshot_film.errors import UsageError
 
 
@@ -111,7 +111,7 @@ class Question:
     task's classes (as TADAM tests)."""
     episodes: Count = 1000
     """Tasks to draw."""
-    seed: int = 0
+    seed: Seed = 0
     """Which tasks: one seed draws the same ones for every run, batch size and device."""
     convert_channels: bool = False
     """Turn grey images into colour ones, or the reverse, where the run needs it."""

@@ -1,12 +1,9 @@
 from itertools import combinations
-from pathlib import Path
-from typing import Any
 
 import making
 import pytest
 
-from fewshot_film.config.config import Config
-from fewshot_film.config.domains import domains_of, in_domains, known_domains, named_domains
+from fewshot_film.config.domains import in_domains, learned_and_tested, named_domains
 from fewshot_film.errors import UsageError
 
 ALL = ("mnist", "usps", "svhn", "mnist-m")
@@ -14,9 +11,8 @@ SOME = [list(names) for count in (1, 2, 3) for names in combinations(ALL, count)
 
 
 def parts(learned: str | None = None, tested: str | None = None) -> list[tuple[str, ...]]:
-    """The domains of train, val and test on digits."""
-    config = Config(dataset="digits", train_domains=learned, test_domains=tested)
-    return [domains_of(config, split) for split in ("train", "val", "test")]
+    """The domains that are learned from, and those that are tested."""
+    return list(learned_and_tested("digits", ALL, learned, tested))
 
 
 # --- laws
@@ -25,20 +21,16 @@ def parts(learned: str | None = None, tested: str | None = None) -> list[tuple[s
 @pytest.mark.parametrize("names", SOME, ids=",".join)
 def test_one_part_named_leaves_the_rest_to_the_other(names: list[str]) -> None:
     rest = tuple(name for name in ALL if name not in names)
-    assert parts(learned=",".join(names)) == [tuple(names), tuple(names), rest]
-    assert parts(tested=",".join(names)) == [rest, rest, tuple(names)]
+    assert parts(learned=",".join(names)) == [tuple(names), rest]
+    assert parts(tested=",".join(names)) == [rest, tuple(names)]
 
 
 @pytest.mark.parametrize("names", SOME, ids=",".join)
 def test_what_is_tested_is_never_learned_from(names: list[str]) -> None:
-    for learned, tested in combinations([n.split(",") for n in ALL], 2):
-        train, val, test = parts(",".join(learned), ",".join(tested))
-        assert train == val
-        assert not set(train) & set(test)
-    train, val, test = parts(tested=",".join(names))
-    assert set(train) | set(test) == set(ALL)
-    assert not set(train) & set(test)
-    assert val == train
+    for asked in ((",".join(names), None), (None, ",".join(names))):
+        learned, tested = parts(*asked)
+        assert set(learned) | set(tested) == set(ALL)
+        assert not set(learned) & set(tested)
 
 
 # --- by hand
@@ -46,7 +38,7 @@ def test_what_is_tested_is_never_learned_from(names: list[str]) -> None:
 
 def test_both_parts_named() -> None:
     """In the order given, spaces aside; a domain that is in neither is left out."""
-    assert parts("usps, mnist", "svhn") == [("usps", "mnist"), ("usps", "mnist"), ("svhn",)]
+    assert parts("usps, mnist", "svhn") == [("usps", "mnist"), ("svhn",)]
 
 
 def test_the_images_of_some_domains() -> None:
@@ -58,19 +50,15 @@ def test_the_images_of_some_domains() -> None:
     assert in_domains(data, ()) is data
 
 
-@pytest.mark.parametrize("config", [Config(), Config(dataset="cifar-fs"), Config(data="nowhere")])
-def test_data_sets_without_domains(config: Config) -> None:
-    """A folder is not looked into for that."""
-    assert known_domains(config) == ()
-    assert all(domains_of(config, split) == () for split in ("train", "val", "test"))
+def test_data_sets_without_domains() -> None:
+    assert learned_and_tested("glyphs", (), None, None) == ((), ())
 
 
-def test_an_evaluation_names_domains_under_a_flag_of_its_own() -> None:
-    digits = Config(dataset="digits")
-    assert named_domains("--domains", "usps,svhn", digits) == ("usps", "svhn")
-    assert named_domains("--domains", None, digits) == ()
-    with pytest.raises(UsageError, match=r"^--domains MNIST: digits has no domain 'MNIST'; it ha"):
-        named_domains("--domains", "MNIST", digits)
+def test_domains_are_named_with_commas_between_them() -> None:
+    assert named_domains("domains", "usps,svhn", "digits", ALL) == ("usps", "svhn")
+    assert named_domains("domains", None, "digits", ALL) == ()
+    with pytest.raises(UsageError, match=r"^`domains` MNIST: digits has no domain 'MNIST'; it ha"):
+        named_domains("domains", "MNIST", "digits", ALL)
 
 
 # --- what cannot be
@@ -84,36 +72,27 @@ def test_an_evaluation_names_domains_under_a_flag_of_its_own() -> None:
             None,
             "digits is tested on domains that training does not see; name some of mnist",
         ),
-        (None, None, "usps, svhn, mnist-m with --test-domains, or in an evaluation with --domains"),
+        (None, None, "usps, svhn, mnist-m with `test_domains`, or in an evaluation with `domains`"),
         ("mnist,usps", "usps", "the domain 'usps' is both learned from and tested on; leave it ou"),
-        ("mnist", "mnist", "leave it out of --train-domains, or name others with --test-domains"),
-        ("mnits", None, "--train-domains mnits: digits has no domain 'mnits'; it has mnist, usps"),
-        (None, "usps,x", "--test-domains usps,x: digits has no domain 'x'; it has mnist, usps, s"),
-        ("mnist,", None, "--train-domains mnist,: digits has no domain ''; it has mnist"),
+        ("mnist", "mnist", "leave it out of `train_domains`, or name others with `test_domains`"),
+        ("mnits", None, "`train_domains` mnits: digits has no domain 'mnits'; it has mnist, usps"),
+        (None, "usps,x", "`test_domains` usps,x: digits has no domain 'x'; it has mnist, usps, s"),
+        ("mnist,", None, "`train_domains` mnist,: digits has no domain ''; it has mnist"),
         (",".join(ALL), None, "no domain is left to learn from or to test on; name fewer"),
         (None, ",".join(ALL), "no domain is left to learn from or to test on; name fewer"),
     ],
 )
-@pytest.mark.parametrize("split", ["train", "val", "test"])
-def test_parts_that_cannot_be(
-    learned: str | None, tested: str | None, says: str, split: str
-) -> None:
-    config = Config(dataset="digits", train_domains=learned, test_domains=tested)
+def test_parts_that_cannot_be(learned: str | None, tested: str | None, says: str) -> None:
     with pytest.raises(UsageError) as error:
-        domains_of(config, split)
+        parts(learned, tested)
     assert says in str(error.value)
 
 
-@pytest.mark.parametrize("flag", ["train", "test"])
-def test_domains_of_a_data_set_that_has_none(flag: str, tmp_path: Path) -> None:
-    named: dict[str, Any] = {f"{flag}_domains": "a"}
-    for config, name in (
-        (Config(dataset="omniglot", **named), "omniglot"),
-        (Config(data=str(tmp_path), **named), str(tmp_path)),
-    ):
-        with pytest.raises(UsageError) as error:
-            domains_of(config, "train")
-        assert str(error.value) == f"--{flag}-domains a: {name} is not divided by domains"
+@pytest.mark.parametrize("argument", ["train_domains", "test_domains"])
+def test_domains_of_a_data_set_that_has_none(argument: str) -> None:
+    named = ("a", None) if argument == "train_domains" else (None, "a")
+    with pytest.raises(UsageError, match=rf"^`{argument}` a: omniglot is not divided by domains$"):
+        learned_and_tested("omniglot", (), *named)
 
 
 def test_a_domain_named_twice() -> None:
