@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 import tyro
-from step import Options, Step, interleaved
+from step import Options, Timed, interleaved
 
 import fewshot_film as ff
 from fewshot_film.base.device import choose_device
@@ -40,7 +40,7 @@ def main(options: Options) -> None:
     keep_freed_memory()
     device = choose_device(options.device)
     torch.manual_seed(SEED)
-    steps: dict[str, Step] = {}
+    steps: dict[str, Timed] = {}
     for name, (channels, size, count) in CASES.items():
         network = ff.Conv4(ff.FiLM, channels=channels).to(device).eval()
         batches = torch.rand(BATCHES, 1, count, channels, size, size, device=device).unbind()

@@ -14,7 +14,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,16 +28,17 @@ from fewshot_film.base.device import choose_device
 from fewshot_film.base.files import write_atomic
 from fewshot_film.base.memory import keep_freed_memory
 from fewshot_film.base.provenance import environment
-from fewshot_film.config.config import Config
+from fewshot_film.config.config import Config, suited
+from fewshot_film.config.problem import problem_of
+from fewshot_film.config.stored import to_values
 from fewshot_film.report.tables import table
 from fewshot_film.runs.learner import Learner
-from fewshot_film.runs.training import load_splits
-from fewshot_film.runs.step import step
+from fewshot_film.runs.step import Step
 from fewshot_film.runs.training_episodes import TrainingEpisodes
 
 RESULTS = Path(__file__).resolve().parent.parent / "results" / "benchmarks"
 
-Step = Callable[[], object]
+Timed = Callable[[], object]
 
 
 @dataclass(frozen=True)
@@ -56,12 +57,12 @@ def main(options: Options) -> None:
     keep_freed_memory()
     device = choose_device(options.device)
     cases = configs()
-    steps: dict[str, Step] = {}
+    steps: dict[str, Timed] = {}
     for name, config in cases.items():
-        drawn = TrainingEpisodes(config, load_splits(config, Path(), device)["train"])
+        problem = problem_of(config, Path())
+        drawn = TrainingEpisodes(config, problem, problem.images("train").to(device))
         episode = drawn.at(0).to(device)
-        learner = Learner(config, device)
-        steps[name] = partial(step, learner, episode, config)
+        steps[name] = partial(Step(config, device), Learner(config, problem, device), episode)
         images = torch.cat([episode.support.images, episode.query.images], dim=1)
         if "second pass" in name:
             images = torch.cat([images, episode.support.images], dim=1)
@@ -79,19 +80,19 @@ def main(options: Options) -> None:
 
 def configs() -> dict[str, Config]:
     """What is timed: 16 tasks of 5-way 1-shot 5-query on Conv-4 with 64 channels; the default."""
-    plain = replace(ff.default_config("glyphs-characters"), shot=1, query=5, tasks=16, width=64)
+    film = ff.default_config("glyphs-characters", shot=1, query=5, tasks=16, extractor="conv4")
     default = ff.default_config("glyphs-attributes")
     return {
-        "prototypical network": replace(plain, conditioning="none"),
-        "FiLM, mean of prototypes (second pass)": replace(plain, encoder="prototype-mean"),
-        "FiLM, discriminative": plain,
+        "prototypical network": suited(film, adapter="none"),
+        "FiLM, mean of prototypes (second pass)": replace(film, encoder="prototype-mean"),
+        "FiLM, discriminative": film,
         "default: FiLM and attribute loss, 32 channels": default,
     }
 
 
-def bare_step(config: Config, images: torch.Tensor) -> Step:
+def bare_step(config: Config, images: torch.Tensor) -> Timed:
     """Forward, backward and update of the backbone alone."""
-    network = ff.build(replace(config, conditioning="none")).features.extractor
+    network = ff.build(suited(config, adapter="none")).features.extractor
     network.to(images.device).train()
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, fused=True)
 
@@ -104,7 +105,7 @@ def bare_step(config: Config, images: torch.Tensor) -> Step:
 
 
 def interleaved(
-    steps: dict[str, Step], repeats: int, device: torch.device
+    steps: dict[str, Timed], repeats: int, device: torch.device
 ) -> dict[str, list[float]]:
     """name -> seconds of each of its turns, after three turns to warm up."""
     seconds: dict[str, list[float]] = {name: [] for name in steps}
@@ -130,7 +131,7 @@ def row(name: str, config: Config, seconds: dict[str, list[float]]) -> dict[str,
         "median_ms": 1000 * statistics.median(mine),
         "bare_median_ms": 1000 * statistics.median(bare),
         "sampling_median_ms": 1000 * statistics.median(seconds[f"sampling, as {name}"]),
-        "config": asdict(config),
+        "config": to_values(config),
     }
 
 

@@ -26,7 +26,7 @@ from dataclasses import replace
 from typing import Any
 
 import tyro
-from recipe import Options, Recipe, Row, Tasks, run_recipe
+from recipe import Options, Recipe, Row, run_recipe, tasks
 from rows import Result
 from show import Differences, bar_group, png, protocols, signed_by_seed
 
@@ -36,12 +36,11 @@ from fewshot_film.report.tables import percent, table
 DOMAINS = ("mnist", "usps", "svhn", "mnist-m")
 SHOTS = (1, 5, 20)
 KINDS = (("source", 1), ("domain", 1), *(("support", shot) for shot in SHOTS))
-BASE = replace(
-    ff.default_config("digits"),
-    objective="classify",
-    conditioning="none",
-    width=32,
-    batch_images=128,
+BASE = ff.default_config(
+    "digits",
+    objective="classify:images=128",
+    adapter="none",
+    extractor="conv4:width=32",
     tasks=1,
     steps=1500,
     test_way=10,
@@ -57,7 +56,7 @@ def rows_of(source: str) -> list[Row]:
     config = replace(BASE, train_domains=source, test_domains=",".join(targets))
     rows = []
     for target in targets:
-        by_shot = [Tasks(10, shot, 10, 300, target) for shot in SHOTS]
+        by_shot = [tasks(10, shot, 10, 300, target) for shot in SHOTS]
         own = Row(f"{source}-{target}-source", config, tuple(by_shot), training=source)
         name = f"{source}-{target}"
         adapted = replace(own, name=f"{name}-support", variant="@adabn", compared_with=own.name)

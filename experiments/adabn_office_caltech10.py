@@ -18,12 +18,12 @@ from dataclasses import replace
 import adabn_pacs
 import tyro
 from leave_one_domain_out import leave_one_domain_out
-from recipe import Options, Tasks, run_recipe
+from recipe import Options, run_recipe, tasks
 
 from fewshot_film.data.sets.domain_folders import OFFICE_CALTECH10
 
 BASE = replace(adabn_pacs.BASE, dataset="office-caltech10", query=3)
-TESTS = (Tasks(5, 1, 3, 600), Tasks(5, 5, 3, 600))
+TESTS = (tasks(5, 1, 3, 600), tasks(5, 5, 3, 600))
 RECIPE = leave_one_domain_out("adabn_office_caltech10", BASE, OFFICE_CALTECH10.domains, TESTS)
 
 if __name__ == "__main__":

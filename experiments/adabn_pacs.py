@@ -22,23 +22,22 @@ minutes on a CPU. They show which adaptation helps, not how far a larger network
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 
 import tyro
 from leave_one_domain_out import leave_one_domain_out
-from recipe import Options, Tasks, run_recipe
+from recipe import Options, run_recipe, tasks
 
 import fewshot_film as ff
 from fewshot_film.data.sets.domain_folders import PACS
 
-BASE = replace(
-    ff.default_config("pacs"),
-    width=32,
+BASE = ff.default_config(
+    "pacs",
+    extractor="conv4:width=32",
     steps=1500,
-    weight_decay=0.05,
+    optimizer="adamw:decay=0.05",
     validate_every=500,
 )
-TESTS = (Tasks(5, 1, 15, 400), Tasks(5, 5, 15, 400))
+TESTS = (tasks(5, 1, 15, 400), tasks(5, 5, 15, 400))
 RECIPE = leave_one_domain_out("adabn_pacs", BASE, PACS.domains, TESTS)
 
 if __name__ == "__main__":

@@ -28,21 +28,20 @@ from numpy import ndarray
 from recipe import Options, ended, shortened
 from show import png
 
-from fewshot_film.base.device import choose_device
 from fewshot_film.base.files import write_atomic
 from fewshot_film.base.provenance import environment
-from fewshot_film.config.config import Config, find_entry
+from fewshot_film.config.config import Config
+from fewshot_film.config.problem import Problem, problem_of
+from fewshot_film.config.protocol import Protocol, Question
+from fewshot_film.config.stored import to_values
 from fewshot_film.data.image_set import ImageSet
-from fewshot_film.data.root import data_root
 from fewshot_film.errors import UsageError
 from fewshot_film.measure.accuracy import evaluate
 from fewshot_film.measure.paired import ci95
 from fewshot_film.parts.adaptation import AdaptiveBatchNorm
 from fewshot_film.report.tables import percent, table
-from fewshot_film.config.protocol import Protocol
 from fewshot_film.runs.run import Run
 from fewshot_film.runs.training import fit
-from fewshot_film.config.protocol import Question
 from fewshot_film.runs.trial import Trial, trial
 from fewshot_film.runs.variants import statistics_of
 
@@ -91,7 +90,7 @@ def measure(options: Options) -> Path:
                 check_same(file, config, amount)
             else:
                 print(f"{source} to {target}, seed {seed}", flush=True)
-                run = fit(config, folder_of(source, seed, options), resume=True, **options.place())
+                run = fit(config, folder_of(source, seed, options), options.machine, resume=True)
                 content = {"seed": seed, **curve(run, source, target, amount, options)}
                 write_atomic(file, (json.dumps(content, indent=1) + "\n").encode())
     curves = [json.loads(file.read_text()) for file in sorted(out.glob("*-*-*.json"))]
@@ -127,13 +126,14 @@ def check_same(file: Path, config: Config, amount: Amount) -> None:
 def curve(run: Run, source: str, target: str, amount: Amount, options: Options) -> Curve:
     """One network on one target: as it is, and after so many images."""
     question = replace(amount.question, domains=target)
-    put = trial(run.path, question, device=options.device, root=options.data_root)
-    images = target_images(run.config(), target, options)
+    problem = problem_of(run.config(), options.machine.root)
+    put = trial(run.path, question, options.machine, problem=problem)
+    images = target_images(problem, target)
     adapted = [
-        [accuracies(put, question, some(images, count, draw)) for draw in range(amount.draws)]
+        [accuracies(put, some(images, count, draw)) for draw in range(amount.draws)]
         for count in amount.counts
     ]
-    own = accuracies(put, question, None)
+    own = accuracies(put, None)
     return {
         "source": source,
         "target": target,
@@ -143,16 +143,15 @@ def curve(run: Run, source: str, target: str, amount: Amount, options: Options) 
         "adapted": [[float(a.mean()) for a in draws] for draws in adapted],
         "ci95": [ci95(np.mean(draws, axis=0)) for draws in adapted],
         "protocol": asdict(put.protocol),
-        "config": asdict(run.config()),
+        "config": to_values(run.config()),
         "trained": run.environments(),
-        "tested": environment(choose_device(options.device)),
+        "tested": environment(options.machine.place),
     }
 
 
-def target_images(config: Config, target: str, options: Options) -> ImageSet:
+def target_images(problem: Problem, target: str) -> ImageSet:
     """The target's training part, of which labels are not looked at."""
-    source = find_entry(config).source
-    return source.load(data_root(options.data_root), "train").of_domains([target])
+    return problem.images("train", (target,))
 
 
 def some(images: ImageSet, count: int, draw: int) -> ImageSet:
@@ -161,13 +160,13 @@ def some(images: ImageSet, count: int, draw: int) -> ImageSet:
     return images.of_images(order[:count])
 
 
-def accuracies(put: Trial, question: Question, images: ImageSet | None) -> ndarray:
+def accuracies(put: Trial, images: ImageSet | None) -> ndarray:
     """Each episode's accuracy after adaptation to these images, or as the network is."""
-    classifier = put.classifier
+    classifier, asked = put.classifier, put.protocol
     if images is not None:
         statistics = statistics_of(classifier.features.extractor, images)
         classifier = classifier.with_adapter(AdaptiveBatchNorm(statistics)).eval()
-    return evaluate(classifier, put.sampler, question.episodes, seed=question.seed).accuracies
+    return evaluate(classifier, put.sampler, asked.episodes, seed=asked.seed).accuracies
 
 
 def summary(curves: Sequence[Curve], counts: Sequence[int]) -> str:

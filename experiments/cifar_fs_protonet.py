@@ -20,26 +20,26 @@ import sys
 from dataclasses import replace
 
 import tyro
-from recipe import Options, Recipe, Row, Tasks, run_recipe
+from recipe import Options, Recipe, Row, run_recipe, tasks
 
 import fewshot_film as ff
 
-FIVE_SHOT = replace(
-    ff.default_config("cifar-fs"),
-    conditioning="none",
+FIVE_SHOT = ff.default_config(
+    "cifar-fs",
+    adapter="none",
     way=20,
     query=3,
     tasks=1,
     steps=16_000,
     learning_rate=4e-3,
-    weight_decay=0.05,
+    optimizer="adamw:decay=0.05",
     validate_every=1000,
     precision="bfloat16",
 )
 ONE_SHOT = replace(FIVE_SHOT, shot=1, query=5)
 ROWS = (
-    Row("one-shot", ONE_SHOT, (Tasks(5, 1),)),
-    Row("five-shot", FIVE_SHOT, (Tasks(5, 5),)),
+    Row("one-shot", ONE_SHOT, (tasks(5, 1),)),
+    Row("five-shot", FIVE_SHOT, (tasks(5, 5),)),
 )
 RECIPE = Recipe("cifar_fs_protonet", ROWS)
 

@@ -28,13 +28,13 @@ from dataclasses import replace
 
 import cifar_fs_protonet
 import tyro
-from recipe import Options, Recipe, Row, Tasks, run_recipe
+from recipe import Options, Recipe, Row, run_recipe, tasks
 
 FIVE_SHOT = replace(cifar_fs_protonet.FIVE_SHOT, dataset="fc100", steps=10_000)
 ONE_SHOT = replace(cifar_fs_protonet.ONE_SHOT, dataset="fc100")
 ROWS = (
-    Row("one-shot", ONE_SHOT, (Tasks(5, 1),)),
-    Row("five-shot", FIVE_SHOT, (Tasks(5, 1), Tasks(5, 5))),
+    Row("one-shot", ONE_SHOT, (tasks(5, 1),)),
+    Row("five-shot", FIVE_SHOT, (tasks(5, 1), tasks(5, 5))),
 )
 RECIPE = Recipe("fc100_protonet", ROWS)
 

@@ -27,19 +27,18 @@ from show import png
 from tadam_ablation import Choices, chosen_recipe
 from torch import Tensor
 
-from fewshot_film.base.device import choose_device
 from fewshot_film.base.files import write_atomic
 from fewshot_film.base.modes import evaluating
 from fewshot_film.base.provenance import environment
 from fewshot_film.config.config import Config
+from fewshot_film.config.protocol import Protocol, Question
+from fewshot_film.config.stored import to_values
 from fewshot_film.parts.adaptation import LearnedAdapter
 from fewshot_film.parts.conditioning import TaskParams
 from fewshot_film.parts.generator import PerSiteGenerator
 from fewshot_film.report.tables import table
-from fewshot_film.config.protocol import Protocol
 from fewshot_film.runs.run import Run
 from fewshot_film.runs.training import fit
-from fewshot_film.config.protocol import Question
 from fewshot_film.runs.trial import Trial, trial
 
 ROW = "alpha-at-tc"
@@ -69,12 +68,12 @@ def measure(choices: Choices) -> Path:
     found = earlier(out / "multipliers.json", config)
     for seed in choices.seeds:
         one = replace(config, seed=seed)
-        run = fit(one, folder / f"{ROW}-{seed}", resume=True, **choices.place())
+        run = fit(one, folder / f"{ROW}-{seed}", choices.machine, resume=True)
         found[seed] = about(run, choices)
     out.mkdir(parents=True, exist_ok=True)
     runs = [found[seed] for seed in sorted(found)]
     sizes = [measured["sizes"] for measured in runs]
-    content = {"config": asdict(config), "runs": runs}
+    content = {"config": to_values(config), "runs": runs}
     write_atomic(out / "multipliers.json", (json.dumps(content, indent=1) + "\n").encode())
     protocol = Protocol(**runs[0]["protocol"])
     write_atomic(out / "table.md", f"{summary(sizes)}\n\n- {protocol}\n".encode())
@@ -94,7 +93,7 @@ def earlier(file: Path, config: Config) -> dict[int, dict[str, Any]]:
 def about(run: Run, choices: Choices) -> dict[str, Any]:
     """A run's multipliers and what they do, and where they come from."""
     question = Question(split="val", query=1, episodes=2 if choices.quick else TASKS)
-    asked = trial(run.path, question, **choices.place())
+    asked = trial(run.path, question, choices.machine)
     adapter = asked.classifier.features.adapter
     assert isinstance(adapter, LearnedAdapter)
     assert isinstance(adapter.generator, PerSiteGenerator)
@@ -110,7 +109,7 @@ def about(run: Run, choices: Choices) -> dict[str, Any]:
         "sizes": sizes,
         "protocol": asdict(asked.protocol),
         "trained": run.environments(),
-        "measured": environment(choose_device(choices.device)),
+        "measured": environment(choices.machine.place),
     }
 
 

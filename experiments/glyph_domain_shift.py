@@ -22,16 +22,17 @@ from dataclasses import replace
 
 import show_domains
 import tyro
-from recipe import Options, Recipe, Row, Tasks, run_recipe
+from recipe import Options, Recipe, Row, run_recipe, tasks
 from rows import Result
 from show import Differences
 
 import fewshot_film as ff
+from fewshot_film.config.protocol import Question
 from fewshot_film.data.sets.glyphs.renderings import RENDERINGS
 
-BASE = replace(
-    ff.default_config("glyphs-renderings"),
-    conditioning="none",
+BASE = ff.default_config(
+    "glyphs-renderings",
+    adapter="none",
     train_domains="solid",
     test_domains=",".join(RENDERINGS[1:]),
     way=10,
@@ -42,7 +43,7 @@ BASE = replace(
 VARIANTS = {"support": "@adabn", "domain": "@adabn-domain", "query": "@adabn-query"}
 
 
-def rows_of(domain: str, tests: tuple[Tasks, ...], variants: Sequence[str]) -> list[Row]:
+def rows_of(domain: str, tests: tuple[Question, ...], variants: Sequence[str]) -> list[Row]:
     """The one training, put to a domain as it is and adapted."""
     name = domain.replace(" ", "-")
     own = Row(f"{name}-none", BASE, tests, training="solid")
@@ -53,11 +54,11 @@ def rows_of(domain: str, tests: tuple[Tasks, ...], variants: Sequence[str]) -> l
 DOMAIN_ROWS = [
     row
     for name in RENDERINGS[1:]
-    for row in rows_of(name, tuple(Tasks(5, k, 6, 600, name) for k in (1, 5)), list(VARIANTS))
+    for row in rows_of(name, tuple(tasks(5, k, 6, 600, name) for k in (1, 5)), list(VARIANTS))
 ]
 FACE_ROWS = rows_of(
     "new typefaces",
-    (Tasks(5, 1, 3, 600, "new typefaces", "glyphs-new-typefaces"),),
+    (tasks(5, 1, 3, 600, "new typefaces", "glyphs-new-typefaces"),),
     ["support", "query"],
 )
 COLUMNS = {"inductive": ("support", "domain"), "transductive": ("query",)}

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import show_domains
-from recipe import Recipe, Row, Tasks
+from recipe import Recipe, Row
 from rows import Result
 from show import Differences
 
 from fewshot_film.config.config import Config
+from fewshot_film.config.protocol import Question
 
 COLUMNS = {
     "inductive": ("support", "task-norm", "film", "film-support"),
@@ -19,21 +20,21 @@ COLUMNS = {
 
 
 def leave_one_domain_out(
-    name: str, base: Config, domains: Sequence[str], tests: Sequence[Tasks]
+    name: str, base: Config, domains: Sequence[str], tests: Sequence[Question]
 ) -> Recipe:
     """Every domain in turn is kept for the test, for every method."""
     rows = [row for domain in domains for row in _rows(base, domain, tests)]
     return Recipe(name, tuple(rows), _summary, _figure)
 
 
-def _rows(base: Config, domain: str, tests: Sequence[Tasks]) -> list[Row]:
+def _rows(base: Config, domain: str, tests: Sequence[Question]) -> list[Row]:
     """Three trainings on the other domains, put to this one in seven ways."""
-    plain = replace(base, train_domains=None, test_domains=domain, conditioning="none")
-    here = tuple(replace(t, domains=domain) for t in tests)
+    plain = replace(base, train_domains=None, test_domains=domain, adapter="none")
+    here = tuple(replace(asked, domains=domain) for asked in tests)
     none = Row(f"{domain}-none", plain, here)
     other = replace(none, compared_with=none.name)
     adapted = replace(other, training=none.name)
-    film = replace(other, name=f"{domain}-film", config=replace(plain, conditioning="film"))
+    film = replace(other, name=f"{domain}-film", config=replace(plain, adapter="learned"))
     task_norm = replace(plain, normalization="task-norm-i")
     return [
         none,

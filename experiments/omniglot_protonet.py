@@ -19,13 +19,13 @@ import sys
 from dataclasses import replace
 
 import tyro
-from recipe import Options, Recipe, Row, Tasks, run_recipe
+from recipe import Options, Recipe, Row, run_recipe, tasks
 
 import fewshot_film as ff
 
-ONE_SHOT = replace(
-    ff.default_config("omniglot"),
-    conditioning="none",
+ONE_SHOT = ff.default_config(
+    "omniglot",
+    adapter="none",
     test_way=20,
     steps=15_000,
     validate_every=1500,
@@ -33,8 +33,8 @@ ONE_SHOT = replace(
 )
 FIVE_SHOT = replace(ONE_SHOT, way=20, shot=5)
 ROWS = (
-    Row("one-shot", ONE_SHOT, (Tasks(5, 1), Tasks(20, 1))),
-    Row("five-shot", FIVE_SHOT, (Tasks(5, 5), Tasks(20, 5))),
+    Row("one-shot", ONE_SHOT, (tasks(5, 1), tasks(20, 1))),
+    Row("five-shot", FIVE_SHOT, (tasks(5, 5), tasks(20, 5))),
 )
 RECIPE = Recipe("omniglot_protonet", ROWS)
 

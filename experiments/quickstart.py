@@ -24,6 +24,8 @@ from fewshot_film.cli.main import main as fewshot_film
 from fewshot_film.measure.paired import ci95, paired
 from fewshot_film.report.tables import percent, table
 
+ADAPTERS = {"film": "learned", "none": "none"}
+"""What is trained -> how a support set adapts it."""
 KINDS = {"all which-attribute": "which ", "all characters": "characters, "}
 QUICK = ["--steps", "20", "--validate-every", "10", "--validation-episodes", "10"]
 QUICK += ["--test-episodes", "20"]
@@ -75,9 +77,9 @@ def summary_of_seeds(out: Path) -> str:
 
 def run_seed(options: Options, seed: int, out: Path) -> None:
     """Both trainings and the comparison of one seed, to comparison-<seed>.json."""
-    names = {name: str(options.runs / f"{name}-{seed}") for name in ("film", "none")}
-    for conditioning, run in names.items():
-        words = ["train", "--conditioning", conditioning, "--seed", str(seed), "--out", run]
+    names = {name: str(options.runs / f"{name}-{seed}") for name in ADAPTERS}
+    for name, run in names.items():
+        words = ["train", "--adapter", ADAPTERS[name], "--seed", str(seed), "--out", run]
         words += ["--device", options.device, "--resume"]
         call([*words, *(QUICK if options.quick else [])])
     file = out / f"comparison-{seed}.json"

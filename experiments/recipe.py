@@ -11,7 +11,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,37 +20,43 @@ import show
 from filelock import FileLock
 from rows import Result
 
+from fewshot_film.base.family import Family
 from fewshot_film.base.files import write_atomic
+from fewshot_film.cli.main import as_flags
 from fewshot_film.config.config import Config
+from fewshot_film.config.machine import Machine
+from fewshot_film.config.protocol import Question
 from fewshot_film.errors import FewShotError, UsageError
+from fewshot_film.model.objective import AUXILIARIES
+from fewshot_film.parts.extractor import EXTRACTORS
 from fewshot_film.runs.report import evaluate_run
 from fewshot_film.runs.training import Interrupted, fit
-from fewshot_film.config.protocol import Question
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
 
 
-@dataclass(frozen=True)
-class Tasks:
+def tasks(
+    way: int = 5,
+    shot: int = 1,
+    query: int = 15,
+    episodes: int = 1000,
+    domains: str | None = None,
+    dataset: str | None = None,
+    split: str = "test",
+) -> Question:
     """The episodes that a row is put to; by default of the data set and domains of its config.
 
     Those of split "val" are for choosing, and tell nothing of classes that no choice has seen.
     """
-
-    way: int = 5
-    shot: int = 1
-    query: int = 15
-    episodes: int = 1000
-    domains: str = ""
-    dataset: str = ""
-    split: str = "test"
-
-    def __str__(self) -> str:
-        return f"{self.way}w{self.shot}s"
-
-    def asked(self) -> dict[str, Any]:
-        """What is asked for, as fields of Question and of a protocol."""
-        return {name: value for name, value in asdict(self).items() if value != ""}
+    return Question(
+        dataset=dataset,
+        split=split,
+        domains=domains,
+        way=way,
+        shot=shot,
+        query=query,
+        episodes=episodes,
+    )
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,7 @@ class Row:
 
     name: str
     config: Config
-    tests: tuple[Tasks, ...]
+    tests: tuple[Question, ...]
     compared_with: str | None = None
     training: str | None = None
     """The training that rows share (default: one of its own, by the row's name)."""
@@ -94,9 +100,10 @@ class Options:
     quick: bool = False
     """A few steps of narrow networks, to see that everything runs; nothing goes to results/."""
 
-    def place(self) -> dict[str, Any]:
-        """Where to compute and where data are, as `fit` and `evaluate_run` take them."""
-        return {"device": self.device, "root": self.data_root}
+    @property
+    def machine(self) -> Machine:
+        """Where to compute, and where data are."""
+        return Machine(self.device, self.data_root)
 
     def runs_of(self, name: str) -> Path:
         """The run folders of a recipe; a quick run is never taken for a real one."""
@@ -121,7 +128,7 @@ def ended(name: str, work: Callable[[], Path]) -> int:
         print(f"{name}: stopped; the same command goes on from here", file=sys.stderr)
         return 130
     except FewShotError as error:
-        print(f"{name}: {error}", file=sys.stderr)
+        print(f"{name}: {as_flags(str(error))}", file=sys.stderr)
         return error.exit_code
     print(f"\n{(out / 'table.md').read_text()}\nresults: {out}")
     print(f"this sitting took {(time.perf_counter() - start) / 60:.1f} minutes")
@@ -136,9 +143,8 @@ def run_rows(recipe: Recipe, options: Options) -> Path:
     out = options.results_of(recipe.name)
     chosen = chosen_rows(recipe, options.rows)
     for row in recipe.rows:
-        for tasks in row.tests:
-            asked = tasks.asked()
-            rows.check_same(out, row.name, str(tasks), row.config, asked, row.variant)
+        for asked in row.tests:
+            rows.check_same(out, row.name, row.config, asked, row.variant)
     out.mkdir(parents=True, exist_ok=True)
     for seed in options.seeds:
         for row in chosen:
@@ -159,16 +165,16 @@ def _run_row(recipe: Recipe, row: Row, seed: int, options: Options) -> None:
     print(f"\n{row.name}, seed {seed}", flush=True)
     out, folder = options.results_of(recipe.name), options.runs_of(recipe.name)
     config = replace(row.config, seed=seed)
-    run = fit(config, folder / f"{row.training or row.name}-{seed}", resume=True, **options.place())
-    for tasks in row.tests:
-        if rows.is_tested(out, row.name, str(tasks), run):
+    path = folder / f"{row.training or row.name}-{seed}"
+    run = fit(config, path, options.machine, resume=True)
+    for asked in row.tests:
+        test = rows.test_name(asked)
+        if rows.is_tested(out, row.name, test, run):
             continue
-        question = Question(**tasks.asked())
-        name = f"{run.path}{row.variant}"
-        report = evaluate_run(name, question, progress=True, **options.place())
+        report = evaluate_run(f"{run.path}{row.variant}", asked, options.machine)
         print(f"{100 * report.evaluation.accuracy:.2f} % on {report.protocol}", flush=True)
         with FileLock(out / ".lock"):  # another process may run other rows
-            rows.add(out, row.name, str(tasks), report, run)
+            rows.add(out, row.name, test, report, run)
             write_tables(recipe, out)
 
 
@@ -176,9 +182,9 @@ def write_tables(recipe: Recipe, out: Path) -> None:
     """table.md, figure.png and differences.json of all rows that have results."""
     found, differences = [], {}
     for row in recipe.rows:
-        for tasks in row.tests:
-            result = rows.read(out, row.name, str(tasks))
-            base = row.compared_with and rows.read(out, row.compared_with, str(tasks))
+        for test in map(rows.test_name, row.tests):
+            result = rows.read(out, row.name, test)
+            base = row.compared_with and rows.read(out, row.compared_with, test)
             found += [result] if result else []
             if result and base and (change := rows.difference(result, base)):
                 differences[result.name] = change
@@ -195,17 +201,26 @@ def shortened(recipe: Recipe) -> Recipe:
 
 
 def _shortened(row: Row) -> Row:
+    config, auxiliary = row.config, row.config.auxiliary
+    if auxiliary != "none":
+        auxiliary = with_options(AUXILIARIES, auxiliary, images=4)
     config = replace(
-        row.config,
+        config,
         steps=4,
         validate_every=2,
         validation_episodes=2,
-        width=4,
-        way=2,
+        extractor=with_options(EXTRACTORS, config.extractor, width=4),
+        way=config.way if config.classifies else 2,
         test_way=2,
         query=1,
-        tasks=min(row.config.tasks, 2),
-        auxiliary_batch=4,
+        tasks=min(config.tasks, 2),
+        auxiliary=auxiliary,
     )
-    tests = {str(t): t for t in (replace(t, way=2, query=1, episodes=3) for t in row.tests)}
-    return replace(row, config=config, tests=tuple(tests.values()))
+    tests = dict.fromkeys(replace(asked, way=2, query=1, episodes=3) for asked in row.tests)
+    return replace(row, config=config, tests=tuple(tests))
+
+
+def with_options(family: Family[Any], choice: str, **options: Any) -> str:
+    """A choice -> the same part, with these options besides or in place of its own."""
+    chosen = family.read(choice)
+    return str(family.choose(chosen.name, {**dict(chosen.set_options), **options}))

@@ -14,12 +14,16 @@ from numpy import ndarray
 
 from fewshot_film.base.files import file_sha256, write_atomic
 from fewshot_film.config.config import Config
-from fewshot_film.config.stored import from_json
-from fewshot_film.config.domains import domains_of
+from fewshot_film.config.protocol import Protocol, Question
+from fewshot_film.config.stored import from_json, to_values
 from fewshot_film.errors import UsageError
 from fewshot_film.measure.paired import Difference, ci95, paired
 from fewshot_film.runs.report import Report
 from fewshot_film.runs.run import Run
+from fewshot_film.runs.trial import problem_in_question
+
+RUN_TELLS = ("transductive", "trained_shot", "known_classes")
+"""What a protocol says of the run that is put to it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +46,11 @@ class Result:
         return self.accuracies[[self.seeds.index(seed) for seed in seeds]]
 
 
+def test_name(asked: Question) -> str:
+    """What a test is called in the name of its files."""
+    return f"{asked.way}w{asked.shot}s"
+
+
 def add(folder: Path, row: str, test: str, report: Report, run: Run) -> None:
     """Put one seed's test into the files of its row, in place of an earlier one of that seed."""
     old, seed = read(folder, row, test), report.config.seed
@@ -50,7 +59,7 @@ def add(folder: Path, row: str, test: str, report: Report, run: Run) -> None:
     seeds[seed], accuracies[seed] = _about(run, report), report.evaluation.accuracies
     order = sorted(seeds)
     values = np.stack([accuracies[s] for s in order])
-    config = asdict(report.config)
+    config = to_values(report.config)
     del config["seed"]
     content = {
         "row": row,
@@ -121,21 +130,29 @@ def is_tested(folder: Path, row: str, test: str, run: Run) -> bool:
     return result is not None and any(s["weights"] == weights for s in result.content["seeds"])
 
 
-def check_same(
-    folder: Path, row: str, test: str, config: Config, asked: dict[str, Any], variant: str = ""
-) -> None:
+def check_same(folder: Path, row: str, config: Config, asked: Question, variant: str = "") -> None:
     """Figures of two configs or of two protocols never share a file."""
+    test = test_name(asked)
     result = read(folder, row, test)
     if result is None:
         return
-    file = folder / f"{row}-{test}.json"
-    domains = domains_of(config, asked["split"])
-    protocol = {"dataset": config.dataset, "domains": ",".join(domains), **asked}
-    stored = result.content
-    old = stored_config(file, stored, config.seed) | {"variant": stored["variant"]}
-    old |= {f"test {name}": stored["protocol"][name] for name in protocol}
-    new = asdict(config) | {f"test {name}": value for name, value in protocol.items()}
-    refuse_other(file, old, new | {"variant": variant})
+    file, stored = folder / f"{row}-{test}.json", result.content
+    old = stored_config(file, stored, config.seed) | _of_test(Protocol(**stored["protocol"]))
+    new = asdict(config) | _of_test(protocol_of(config, asked))
+    refuse_other(file, old | {"variant": stored["variant"]}, new | {"variant": variant})
+
+
+def protocol_of(config: Config, asked: Question) -> Protocol:
+    """What a run of this config will be asked, as far as that is known before there is one."""
+    problem = problem_in_question(asked, config, config, Path())
+    domains = problem.named(asked.domains or "") or problem.domains(asked.split)
+    return replace(asked.over(Protocol.of(config, domains=domains)), dataset=problem.name)
+
+
+def _of_test(protocol: Protocol) -> dict[str, Any]:
+    """What is asked, whatever run it is asked of."""
+    fields = asdict(protocol).items()
+    return {f"test {name}": value for name, value in fields if name not in RUN_TELLS}
 
 
 def stored_config(file: Path, content: Mapping[str, Any], seed: int) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from rows import Result
 
 from fewshot_film.base.provenance import NO_BFLOAT16
-from fewshot_film.report.tables import percent, signed, table
 from fewshot_film.config.protocol import Protocol
+from fewshot_film.report.tables import percent, signed, table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

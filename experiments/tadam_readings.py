@@ -20,11 +20,11 @@ from dataclasses import replace
 from typing import Any
 
 import tyro
-from recipe import Options, Recipe, Row, Tasks, run_recipe
-from tadam_ablation import ALPHA, DECAYS, NARROW
+from recipe import Options, Recipe, Row, run_recipe, tasks
+from tadam_ablation import ALPHA, DECAYS, NARROW, PUBLISHED_DECAYS, conditioned, fixed_scale
 
-BASE = replace(NARROW, metric_scale_start=ALPHA, steps=NARROW.steps // 2)
-TESTS = (Tasks(5, 5, query=20, split="val"),)
+BASE = replace(NARROW, head=fixed_scale(ALPHA), steps=NARROW.steps // 2)
+TESTS = (tasks(5, 5, query=20, split="val"),)
 
 
 def reading(name: str, of: Row, **fields: Any) -> Row:
@@ -34,23 +34,17 @@ def reading(name: str, of: Row, **fields: Any) -> Row:
 
 PLAIN = Row("base", BASE, TESTS)
 CO_TRAINED = reading("at-addition", PLAIN, auxiliary="addition")
-CONDITIONED = reading("tc", PLAIN, conditioning="film")
-RUNNING = reading("tc-running", CONDITIONED, encoder_pass="running")
+CONDITIONED = Row("tc", conditioned(BASE, PUBLISHED_DECAYS), TESTS, PLAIN.name)
+RUNNING = reading("tc-running", CONDITIONED, encoder="prototype-mean:statistics=running")
 ROWS = (
     PLAIN,
-    reading("alpha-1", PLAIN, metric_scale_start=1.0),
-    reading("alpha-3", PLAIN, metric_scale_start=3.0),
-    reading("alpha-20", PLAIN, metric_scale_start=20.0),
-    reading("alpha-learned", PLAIN, metric_scale="learned"),
-    reading(
-        "squared-learned",
-        PLAIN,
-        similarity="squared-euclidean",
-        metric_scale="learned",
-        metric_scale_start=None,
-    ),
-    reading("three-pools", PLAIN, max_pools=3),
-    reading("pixels-255", PLAIN, pixel_scale=255.0),
+    reading("alpha-1", PLAIN, head=fixed_scale(1.0)),
+    reading("alpha-3", PLAIN, head=fixed_scale(3.0)),
+    reading("alpha-20", PLAIN, head=fixed_scale(20.0)),
+    reading("alpha-learned", PLAIN, head=f"euclidean:scale={ALPHA}"),
+    reading("squared-learned", PLAIN, head="squared-euclidean"),
+    reading("three-pools", PLAIN, extractor="resnet12:width=16,max_pools=3"),
+    reading("pixels-255", PLAIN, extractor="resnet12:width=16,pixel_scale=255"),
     reading("balanced-queries", PLAIN, query_draw="balanced"),
     reading("crops-one-offset", PLAIN, augmentation="flip-crop-diagonal"),
     reading("crops", PLAIN, augmentation="flip-crop"),
@@ -58,8 +52,8 @@ ROWS = (
     reading("at-instead", CO_TRAINED, auxiliary="instead"),
     CONDITIONED,
     RUNNING,
-    reading("tc-uncounted", CONDITIONED, encoder_pass="uncounted"),
-    reading("tc-decay-20", CONDITIONED, **DECAYS),
+    reading("tc-uncounted", CONDITIONED, encoder="prototype-mean:statistics=uncounted"),
+    Row("tc-decay-20", conditioned(BASE, DECAYS), TESTS, CONDITIONED.name),
     reading("tc-shared", RUNNING, generator="shared"),
     reading("tc-discriminative", CONDITIONED, generator="shared", encoder="discriminative"),
 )

@@ -10,8 +10,8 @@ statistics that fail.
 Protocol: 400 tasks of training classes and 400 of validation classes, with as many images of each
 class as a training task has on average: FC100 5-way 5-shot with 6 queries a class, glyphs 5-way
 3-shot with 3. Test classes are not looked at. By a task's own images means training mode, one task
-at a time where training has 2 or 8 together; an encoder that `encoder_pass` normalises by running
-statistics keeps them. It is transductive.
+at a time where training has 2 or 8 together; an encoder of `statistics=running` keeps those. It is
+transductive.
 """
 
 from __future__ import annotations
@@ -34,18 +34,17 @@ from tadam_readings import RECIPE
 from tqdm import tqdm
 
 import fewshot_film as ff
-from fewshot_film.base.device import choose_device
 from fewshot_film.base.files import file_sha256, write_atomic
 from fewshot_film.base.modes import evaluating, uncounted
 from fewshot_film.base.provenance import environment
+from fewshot_film.config.protocol import Protocol, Question
+from fewshot_film.config.stored import to_values
 from fewshot_film.measure.paired import ci95, paired
 from fewshot_film.model.classifier import FewShotClassifier
 from fewshot_film.parts.conditioning import TaskParams
 from fewshot_film.report.tables import percent, signed, table
-from fewshot_film.config.protocol import Protocol
 from fewshot_film.runs.run import Run
 from fewshot_film.runs.training import fit
-from fewshot_film.config.protocol import Question
 from fewshot_film.runs.trial import Trial, trial
 from fewshot_film.tasks.episode import Episode
 
@@ -57,7 +56,7 @@ OTHERS = {
     "batch": "own, by the task's images (transductive)",
 }
 """What is compared with a task's own parameters."""
-CONDITIONED = tuple(row for row in RECIPE.rows if row.config.conditioning != "none")
+CONDITIONED = tuple(row for row in RECIPE.rows if row.config.adapter != "none")
 GLYPHS = Row("glyphs", ff.default_config(), ())
 SWAPPED = Recipe("task_swap", (*CONDITIONED, GLYPHS))
 
@@ -107,20 +106,20 @@ def trained(row: Row, seed: int, options: Options) -> Run:
     """The training of `tadam_readings`, or of this recipe, done now if it was not."""
     home = SWAPPED if row.name == GLYPHS.name else RECIPE
     folder = options.runs_of(home.name) / f"{row.name}-{seed}"
-    return fit(replace(row.config, seed=seed), folder, resume=True, **options.place())
+    return fit(replace(row.config, seed=seed), folder, options.machine, resume=True)
 
 
 def about(run: Run, asked: Question, options: Options) -> Measured:
     """A run's accuracies on tasks of either split, and where they come from."""
     splits = {}
     for split in SPLITS:
-        put = trial(run.path, replace(asked, split=split), **options.place())
+        put = trial(run.path, replace(asked, split=split), options.machine)
         splits[split] = {"protocol": asdict(put.protocol), **accuracies(put)}
     return {
-        "config": asdict(run.config()),
+        "config": to_values(run.config()),
         "splits": splits,
         "trained": run.environments(),
-        "measured": environment(choose_device(options.device)),
+        "measured": environment(options.machine.place),
         "weights": file_sha256(run.best_file),
     }
 

@@ -32,15 +32,26 @@ import tadam_ablation
 import tadam_readings
 import task_swap
 from recipe import Options, Recipe
-from tadam_ablation import DECAYS, PUBLISHED, Choices, ablation, narrow
+from tadam_ablation import (
+    PUBLISHED,
+    PUBLISHED_DECAYS,
+    Choices,
+    ablation,
+    conditioned,
+    fixed_scale,
+    narrow,
+)
 
 from fewshot_film.base.seeding import TEST, generator
+from fewshot_film.config.problem import problem_of
+from fewshot_film.config.protocol import Question
+from fewshot_film.config.stored import from_values
 from fewshot_film.data.sets.domain_folders import OFFICE_CALTECH10, PACS
 from fewshot_film.errors import UsageError
 from fewshot_film.model.classifier import FewShotClassifier
 from fewshot_film.parts.adaptation import NoAdaptation
+from fewshot_film.parts.head import HEADS
 from fewshot_film.runs.run import Run
-from fewshot_film.config.protocol import Question
 from fewshot_film.runs.trial import trial
 
 pytestmark = pytest.mark.slow
@@ -51,7 +62,9 @@ RECIPES = {
     "fc100_protonet": fc100_protonet.RECIPE,
     "tadam_ablation": narrow(),
     "tadam_readings": tadam_readings.RECIPE,
-    "tadam_ablation_published": ablation("tadam_ablation_published", PUBLISHED, 10_000),
+    "tadam_ablation_published": ablation(
+        "tadam_ablation_published", PUBLISHED, 10_000, PUBLISHED_DECAYS
+    ),
 }
 DOMAIN_RECIPES = {
     "glyph_domain_shift": glyph_domain_shift.RECIPE,
@@ -105,8 +118,8 @@ def test_a_quick_run_writes_every_row(
     assert (out / "table.md").read_text().strip() in printed
     assert (out / "figure.png").read_bytes().startswith(b"\x89PNG")
     for row in recipe.shortened(made).rows:
-        for tasks in row.tests:
-            assert_whole(out, row.name, str(tasks))
+        for asked in row.tests:
+            assert_whole(out, row.name, rows.test_name(asked))
     assert "2-way" in printed
     assert "inductive" in printed
     assert not (tmp_path / "results").exists(), "quick figures never land in results/"
@@ -124,10 +137,8 @@ def assert_whole(out: Path, row: str, test: str) -> None:
     assert found is not None
     assert found.accuracies.shape == (1, content["episodes"])
     assert found.accuracies.mean() == pytest.approx(content["accuracy"])
-    shot = content["config"]["shot"]
-    assert content["protocol"]["trained_shot"] == (
-        shot if content["config"]["objective"] == "episodes" else None
-    )
+    config = from_values(content["config"])
+    assert content["protocol"]["trained_shot"] == (None if config.classifies else config.shot)
 
 
 @pytest.mark.parametrize("name", DOMAIN_RECIPES)
@@ -140,12 +151,12 @@ def test_a_quick_run_on_domains(
     out, printed = results(options, name), capsys.readouterr().out
     transductive = set()
     for row in recipe.shortened(made).rows:
-        for tasks in row.tests:
-            assert_whole(out, row.name, str(tasks))
-            found = rows.read(out, row.name, str(tasks))
+        for asked in row.tests:
+            assert_whole(out, row.name, rows.test_name(asked))
+            found = rows.read(out, row.name, rows.test_name(asked))
             assert found is not None
             protocol = found.content["protocol"]
-            assert protocol["domains"] == tasks.domains
+            assert protocol["domains"] == asked.domains
             transductive |= {row.variant} if protocol["transductive"] else set()
     assert (
         transductive
@@ -183,8 +194,8 @@ def test_a_curve_by_number_of_images(options: Options) -> None:
     assert adabn_sample_count.main(options) == 0, "it goes on where it was"
     assert files[0].exists()
     assert files[1].stat().st_mtime_ns == kept
-    base = adabn_digits.BASE
-    images = adabn_sample_count.target_images(base, "usps", options)
+    problem = problem_of(adabn_digits.rows_of("mnist")[0].config, options.machine.root)
+    images = adabn_sample_count.target_images(problem, "usps")
     few, many = (adabn_sample_count.some(images, count, draw=1) for count in (3, 8))
     assert np.array_equal(many.images[:3], few.images)
 
@@ -244,7 +255,7 @@ def test_every_task_by_its_own_parameters_another_s_and_none(
     assert task_swap.main(replace(options, rows=("tc",))) == 0
     run = options.runs / "quick/tadam_readings/tc-0"
     asked = Question(split="val", query=1, episodes=3)
-    put = trial(run, asked, device="cpu", root=options.data_root)
+    put = trial(run, asked, options.machine)
     model, drawn = put.classifier, [put.sampler.sample(1, generator(0, TEST, i)) for i in range(3)]
     assert isinstance(model, FewShotClassifier)
     making.lived_in(model.features.adapter)  # a short training steers next to nothing
@@ -387,10 +398,10 @@ def test_every_row_of_the_ablation_adds_a_part_to_the_one_it_is_compared_with() 
         if row.compared_with
     }
     assert changes == {
-        ("alpha", "plain"): ["metric_scale_start"],
+        ("alpha", "plain"): ["head"],
         ("alpha-at", "alpha"): ["auxiliary"],
-        ("alpha-tc", "alpha"): ["conditioning", *DECAYS],
-        ("alpha-at-tc", "alpha-at"): ["conditioning", *DECAYS],
+        ("alpha-tc", "alpha"): ["adapter", "generator", "optimizer"],
+        ("alpha-at-tc", "alpha-at"): ["adapter", "generator", "optimizer"],
         ("plain-bfloat16", "plain"): ["precision"],
         ("alpha-bfloat16", "alpha"): ["precision"],
         ("alpha-at-bfloat16", "alpha-at"): ["precision"],
@@ -399,7 +410,7 @@ def test_every_row_of_the_ablation_adds_a_part_to_the_one_it_is_compared_with() 
 
 def test_every_reading_changes_one_thing() -> None:
     made = {row.name: row.config for row in tadam_readings.ROWS}
-    several = {"squared-learned", "tc-decay-20", "tc-discriminative"}
+    several = {"tc", "tc-discriminative"}  # what is conditioned has more that is its own
     for row in tadam_readings.ROWS[1:]:
         base = made[str(row.compared_with)]
         changed = {name for name, value in vars(row.config).items() if value != vars(base)[name]}
@@ -453,15 +464,17 @@ def test_the_published_rows() -> None:
         ("alpha-at", "alpha-at-tc"), 10_000
     )
     for row in made.rows:
-        assert row.config == replace(
+        expected = replace(
             PUBLISHED,
             steps=row.config.steps,
-            metric_scale_start=1.0 if row.name == "plain" else 7.5,
+            head=fixed_scale(1.0 if row.name == "plain" else 7.5),
             auxiliary="addition" if "at" in row.name.split("-") else "none",
-            conditioning="film" if "tc" in row.name else "none",
         )
-    assert (PUBLISHED.optimizer, PUBLISHED.schedule, PUBLISHED.width) == ("sgd", "drops", 64)
-    assert (PUBLISHED.generator_decay, PUBLISHED.multiplier_decay) == (None, 0.01)
+        if "tc" in row.name.split("-"):
+            expected = conditioned(expected, PUBLISHED_DECAYS)
+        assert row.config == expected
+    assert (PUBLISHED.schedule, PUBLISHED.extractor) == ("drops", "resnet12:max_pools=3")
+    assert expected.optimizer == "sgd:decay=0.0005,multiplier_decay=0.01"
 
 
 def test_alpha_is_chosen_on_validation_classes(
@@ -482,7 +495,7 @@ def test_alpha_is_chosen_on_validation_classes(
     validated = {v: Run(folder / f"alphas/alpha-{v}").validation_accuracy() for v in (1.0, 20.0)}
     chosen = max(validated, key=lambda value: validated[value])
     assert f"chosen on validation classes: alpha-{chosen}\n" in capsys.readouterr().out
-    assert Run(folder / "alpha-0").config().metric_scale_start == chosen
+    assert HEADS.read(Run(folder / "alpha-0").config().head).option("scale") == chosen
 
 
 def test_a_kill_between_the_two_files_of_a_row_loses_nothing(options: Options) -> None:
@@ -509,18 +522,18 @@ def test_figures_of_another_data_set_are_not_mixed(options: Options) -> None:
     made, out = RECIPES["cifar_fs_protonet"], results(options, "cifar_fs_protonet")
     assert recipe.run_recipe(made, replace(options, rows=("one-shot",))) == 0
     row = recipe.shortened(made).rows[0]
-    elsewhere = replace(row.tests[0], dataset="fc100").asked()
+    elsewhere = replace(row.tests[0], dataset="fc100")
     with pytest.raises(UsageError, match="is of test dataset = 'cifar-fs', this recipe has"):
-        rows.check_same(out, row.name, "2w1s", row.config, elsewhere)
+        rows.check_same(out, row.name, row.config, elsewhere)
 
 
 def test_figures_of_two_protocols_are_not_mixed(options: Options) -> None:
     made, out = RECIPES["cifar_fs_protonet"], results(options, "cifar_fs_protonet")
     assert recipe.run_recipe(made, options) == 0
     row = recipe.shortened(made).rows[0]
-    asked = replace(row.tests[0], query=4).asked()
+    asked = replace(row.tests[0], query=4)
     with pytest.raises(UsageError, match="is of test query = 1, this recipe has test query = 4"):
-        rows.check_same(out, row.name, "2w1s", row.config, asked)
+        rows.check_same(out, row.name, row.config, asked)
 
 
 def test_figures_of_two_variants_are_not_mixed(options: Options) -> None:
