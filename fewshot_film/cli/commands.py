@@ -19,7 +19,7 @@ from fewshot_film.data.root import data_root
 from fewshot_film.errors import UsageError
 from fewshot_film.measure.audit import audit
 from fewshot_film.model.objective import OBJECTIVES
-from fewshot_film.report.catalogue import parts_table
+from fewshot_film.report.catalogue import parts_listing
 from fewshot_film.report.pictures import can_draw, comparison_bars
 from fewshot_film.report.tables import (
     audit_json,
@@ -197,7 +197,7 @@ class Parts:
     """One family only, such as conditioning (default: all)."""
 
     def run(self) -> None:
-        print(parts_table(self.family))
+        print(parts_listing(self.family))
 
 
 @dataclass(frozen=True)

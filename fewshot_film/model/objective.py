@@ -148,7 +148,7 @@ class AuxiliaryLoss(Objective):
 
 @final
 class AuxiliaryInstead(AuxiliaryLoss):
-    """A co-training step replaces the step on tasks, as TADAM's paper reads."""
+    """A co-training step replaces the step on tasks (TADAM's text, Oreshkin et al. 2018)."""
 
     def forward(self, classifier: Classifier, episode: Episode) -> Outcome:
         if episode.auxiliary is None:
@@ -160,7 +160,7 @@ class AuxiliaryInstead(AuxiliaryLoss):
 
 @final
 class AuxiliaryAddition(AuxiliaryLoss):
-    """A co-training step comes on top of the step on tasks, as in TADAM's code.
+    """A co-training step comes on top of that on tasks (TADAM's code, Oreshkin et al. 2018).
 
     The code takes two steps, by two optimizers with a momentum each; here their losses are added
     and one optimizer steps, so the momentum of co-training also moves the steps without it.

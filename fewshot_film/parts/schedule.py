@@ -23,7 +23,7 @@ def cosine(learning_rate: float, steps: int, step: int) -> float:
 
 
 def drops(learning_rate: float, steps: int, step: int) -> float:
-    """Constant to half of the steps, then a tenth at once, 2,500 and 5,000 steps later (TADAM)."""
+    """A tenth from half of the steps on, and 2,500 and 5,000 later (TADAM's code, 2018)."""
     passed = sum(step >= steps // 2 + later for later in DROPS)
     return learning_rate * 0.1**passed
 

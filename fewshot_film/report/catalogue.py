@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,26 +13,27 @@ from fewshot_film.base.family import Family, near, options_of
 from fewshot_film.base.values import written
 from fewshot_film.config.config import FAMILIES
 from fewshot_film.errors import UsageError
-from fewshot_film.report.tables import table
 
+WIDTH, INDENT = 96, " " * 6
 CITED = re.compile(r"\(([^()]*\b(?:19|20)\d\d[^()]*)\)")
 
 
-def parts_table(name: str | None = None) -> str:
-    """A row for each part: what is typed, what it does, and who published it."""
+def parts_listing(name: str | None = None) -> str:
+    """Every part, or those of one family: what is typed, what it does, and who published it."""
     if name is not None and name not in FAMILIES:
         raise UsageError(f"there is no family {name!r}; {near(name, FAMILIES)}")
     chosen = [FAMILIES[name]] if name else list(FAMILIES.values())
-    head = ["family", "part", "what it does", "published by"]
-    return table([head, *(row for family in chosen for row in _rows(family))])
+    return "\n\n".join("\n".join([family.kind, *_entries(family)]) for family in chosen)
 
 
-def _rows(family: Family[Any]) -> Iterator[list[str]]:
+def _entries(family: Family[Any]) -> Iterator[str]:
     for name, part in family.parts.items():
-        options = ",".join(
-            f"{key}={written(value)}" for key, (value, _) in options_of(part).items()
-        )
-        yield [family.kind, f"{name}:{options}" if options else name, summary(part), paper(part)]
+        pairs = ((key, default) for key, (default, _) in options_of(part).items())
+        words = ",".join(f"{key}={written(default)}" for key, default in pairs)
+        yield f"  {name}:{words}" if words else f"  {name}"
+        source = paper(part)
+        text = f"{summary(part).rstrip('.')} ({source})" if source else summary(part)
+        yield textwrap.fill(text, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT)
 
 
 def summary(part: Any) -> str:
@@ -41,8 +43,8 @@ def summary(part: Any) -> str:
 
 
 def paper(part: Any) -> str:
-    """The first source that a part, or its file, cites with a year."""
-    for text in (inspect.getdoc(part), inspect.getdoc(sys.modules[part.__module__])):
-        if found := CITED.search(text or ""):
-            return " ".join(found[1].split())
-    return ""
+    """The source, with its year, that a part's first line cites, else its file, else the rest."""
+    own = inspect.getdoc(part) or ""
+    file = inspect.getdoc(sys.modules[part.__module__]) or ""
+    found = (CITED.search(text) for text in (own.partition("\n")[0], file, own))
+    return next((" ".join(match[1].split()) for match in found if match), "")

@@ -48,7 +48,7 @@ def flip_and_crop(
 def flip_and_crop_diagonal(
     images: Float[Tensor, "image channel height width"], rng: torch.Generator
 ) -> Float[Tensor, "image channel height width"]:
-    """As flip_and_crop, but an image moves down as far as it moves right, as in TADAM's code.
+    """As flip_and_crop, but down as far as right (TADAM's code, Oreshkin et al. 2018).
 
     Padding is an eighth of the shorter side; one offset is drawn for every image.
     """

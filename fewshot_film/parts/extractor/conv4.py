@@ -1,4 +1,4 @@
-"""Conv-4: the four-block network of Vinyals et al. (2016) and Snell et al. (2017)."""
+"""Conv-4: four blocks (Vinyals et al. 2016; Snell et al. 2017)."""
 
 from __future__ import annotations
 

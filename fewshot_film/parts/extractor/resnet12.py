@@ -148,7 +148,7 @@ def tadam_resnet12(
     pooling: PoolingName = "average",
     pixel_scale: Annotated[float, Above(0)] = 1.0,
 ) -> ResNet12:
-    """images -> pooling of four blocks w, 2w, 4w and 8w wide: TADAM's ResNet-12, with swish."""
+    """images -> pooling of four blocks w, 2w, 4w, 8w wide, with swish (Oreshkin et al. 2018)."""
     return ResNet12(
         conditioning,
         normalization,
@@ -172,7 +172,7 @@ def wide_resnet12(
     pooling: PoolingName = "flat",
     pixel_scale: Annotated[float, Above(0)] = 1.0,
 ) -> ResNet12:
-    """images -> pooling of four blocks w, 2.5w, 5w and 10w wide: MetaOptNet's ResNet-12.
+    """images -> pooling of four blocks w, 2.5w, 5w, 10w wide (MetaOptNet, Lee et al. 2019).
 
     It has leaky ReLUs, dropout after the first two blocks, and DropBlock, whose rate rises over
     40,000 batches, after the others. Without `drop_side`, its squares have the published sides: 2

@@ -1,4 +1,4 @@
-"""TaskNorm-I: the image's own moments channel by channel."""
+"""TaskNorm-I: the image's own moments channel by channel (Bronskill et al. 2020)."""
 
 from __future__ import annotations
 

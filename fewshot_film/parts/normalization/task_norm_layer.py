@@ -1,4 +1,4 @@
-"""TaskNorm-L: the image's own moments over all channels."""
+"""TaskNorm-L: the image's own moments over all channels (Bronskill et al. 2020)."""
 
 from __future__ import annotations
 
