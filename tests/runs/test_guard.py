@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from fewshot_film.config.config import Config
+from fewshot_film.config.protocol import Question
 from fewshot_film.data.image_set import ImageSet
 from fewshot_film.errors import FewShotError, UsageError
 from fewshot_film.measure.accuracy import evaluate
@@ -17,7 +18,6 @@ from fewshot_film.parts.normalization import BatchNorm
 from fewshot_film.runs.guard import check_same_classes, check_unseen, known_classes
 from fewshot_film.runs.report import evaluate_run
 from fewshot_film.runs.run import Run
-from fewshot_film.config.protocol import Question
 from fewshot_film.tasks.plain import EpisodeSampler
 
 PLACE = {"torch": "x"}
@@ -110,14 +110,14 @@ class Stubborn(nn.Module):
 
 
 def test_a_module_that_stays_in_training_mode_is_found() -> None:
-    model = making.classifier("none")
+    model = making.classifier(adapter="none")
     model.features.extractor.add_module("stubborn", Stubborn())
     with pytest.raises(FewShotError, match=r"features.extractor.stubborn stays in training mode"):
         evaluate(model, sampler(), 2)
 
 
 def test_a_norm_without_running_statistics_is_found() -> None:
-    model: FewShotClassifier = making.classifier("none")
+    model: FewShotClassifier = making.classifier(adapter="none")
     check_evaluating(model)
     site = model.features.extractor.sites()["block2"]
     assert isinstance(site.norm, BatchNorm)
@@ -149,7 +149,7 @@ def test_a_domain_seen_before_is_refused_beside_new_ones(tmp_path: Path) -> None
         with pytest.raises(
             UsageError,
             match=r"was trained or validated on the domain 'x' of set; test on another with "
-            "--domains, or pass --split val to look at known ones",
+            "`domains`, or pass `split=val` to look at known ones",
         ):
             check_unseen(run, "set", ["a", "b"], asked)
 
@@ -179,14 +179,15 @@ def test_an_origin_of_an_earlier_version_has_no_domains(tmp_path: Path) -> None:
 
 def test_a_run_that_classifies_is_asked_for_its_own_classes(tmp_path: Path) -> None:
     run = run_on_domains(tmp_path, "x")
-    run.create(Config(objective="classify", conditioning="none"))
-    check_same_classes(run, "set", ["a", "b"])
-    for names in (["a"], ["a", "b", "c"], ["a", "c"], ["b", "a"]):
-        with pytest.raises(
-            UsageError,
-            match=r"trained with --objective classify, and set has other classes than its 2, or",
-        ):
-            check_same_classes(run, "set", names)
+    for objective in ("classify", "classify:images=16"):
+        run.create(Config(objective=objective, adapter="none"))
+        check_same_classes(run, "set", ["a", "b"])
+        for names in (["a"], ["a", "b", "c"], ["a", "c"], ["b", "a"]):
+            with pytest.raises(
+                UsageError,
+                match=r"trained with objective classify, and set has other classes than its 2, or",
+            ):
+                check_same_classes(run, "set", names)
     run.create(Config())
     check_same_classes(run, "set", ["c"])
 

@@ -6,22 +6,27 @@ import torch
 from tqdm import tqdm
 
 from fewshot_film.config.config import Config
+from fewshot_film.config.problem import problem_of
 from fewshot_film.errors import FewShotError
 from fewshot_film.model.objective import Outcome
 from fewshot_film.runs.learner import Learner
 from fewshot_film.runs.log import Log, diverged
 from fewshot_film.runs.run import Run
 
-CONFIG = Config(steps=30, validate_every=12, width=4, tasks=2)
+CONFIG = Config(steps=30, validate_every=12, extractor="conv4:width=4", tasks=2)
+
+
+def learner() -> Learner:
+    return Learner(CONFIG, problem_of(CONFIG, Path()), torch.device("cpu"))
 
 
 def log_steps(run: Run, losses: list[float], stop: int = -1) -> None:
-    log, learner = Log(run, CONFIG), Learner(CONFIG, torch.device("cpu"))
+    log, state = Log(run, CONFIG), learner()
     with tqdm(disable=True) as bar:
         for loss in losses:
-            learner.step += 1
+            state.step += 1
             outcome = Outcome(torch.tensor(loss), torch.tensor(loss / 100))
-            log.add(learner, outcome, bar, now=learner.step == stop)
+            log.add(state, outcome, bar, now=state.step == stop)
 
 
 def test_means_since_the_last_line(tmp_path: Path) -> None:
@@ -53,13 +58,13 @@ def test_the_error_names_what_to_look_at() -> None:
 
 def test_steps_without_queries_have_no_accuracy(tmp_path: Path) -> None:
     """Steps of co-training count for the loss alone; a line of nothing else has no accuracy."""
-    log, learner = Log(Run(tmp_path), CONFIG), Learner(CONFIG, torch.device("cpu"))
+    log, state = Log(Run(tmp_path), CONFIG), learner()
     accuracies = [0.5, float("nan"), 0.7, *[float("nan")] * 9]
     with tqdm(disable=True) as bar:
         for accuracy in accuracies:
-            learner.step += 1
+            state.step += 1
             outcome = Outcome(torch.tensor(1.0), torch.tensor(accuracy))
-            log.add(learner, outcome, bar, now=False)
+            log.add(state, outcome, bar, now=False)
     first, second = Run(tmp_path).metrics()
     assert first["accuracy"] == pytest.approx(0.6)
     assert second["step"] == 12

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from fewshot_film.config.config import Config
+from fewshot_film.config.protocol import Protocol
 from fewshot_film.measure.accuracy import Evaluation
 from fewshot_film.measure.paired import ci95
-from fewshot_film.config.protocol import Protocol
 from fewshot_film.runs.report import Report, present_groups
 
 PROTOCOL = Protocol("d", "test", 5, 1, 3, 6, 0, 28, 1)
