@@ -40,7 +40,8 @@ class Problem:
     train_domains: str | None = None
     test_domains: str | None = None
     convert: bool = False
-    loaded: dict[tuple[str, tuple[str, ...]], ImageSet] = field(default_factory=dict)
+    loaded: dict[tuple[str, tuple[str, ...], int], ImageSet] = field(default_factory=dict)
+    """(split, domains, size) -> images, which a copy with other settings shares."""
 
     @property
     def factors(self) -> int:
@@ -63,12 +64,12 @@ class Problem:
         """The images of a split, in these domains or its own."""
         chosen = self.domains(split) if domains is None else domains
         self._check_channels(self.entry.source.channels)  # which costs no load
-        found = self.loaded.get((split, chosen))
-        if found is None or found.images.shape[-1] != self.size:  # a copy may have another size
-            found = in_domains(self.entry.source.load(self.root, split), chosen).resize(self.size)
-            self.loaded[split, chosen] = found
-        self._check_channels(found.channels)
-        return found
+        key = (split, chosen, self.size)
+        if key not in self.loaded:
+            whole = self.entry.source.load(self.root, split)
+            self.loaded[key] = in_domains(whole, chosen).resize(self.size)
+        self._check_channels(self.loaded[key].channels)
+        return self.loaded[key]
 
     def check_same_classes(self) -> None:
         """What classifies all classes can be tested: they are the same in every split."""

@@ -110,13 +110,13 @@ def problem(config: Config) -> Problem:
         source = replace(entry.source, domains=("domain0", "domain1"))
         source = replace(source, classes=dict.fromkeys(SPLITS, 6))
         entry = replace(entry, source=source)
-    images: dict[tuple[str, tuple[str, ...]], ImageSet] = {}
+    images: dict[tuple[str, tuple[str, ...], int], ImageSet] = {}
     made = Problem("small", entry, side, 1, Path(), loaded=images, train_domains=None)
     if config.classifies:
         made = replace(made, train_domains="domain0")
     for split in SPLITS:
         data = making.image_set([12] * 6, size=side)
-        images[split, made.domains(split)] = data
+        images[split, made.domains(split), side] = data
     return made
 
 
