@@ -4,6 +4,7 @@ import hashlib
 import random
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 
@@ -27,14 +28,20 @@ from fewshot_film.runs.step import learning_rate
 from fewshot_film.runs.training_episodes import TrainingEpisodes
 
 CPU = torch.device("cpu")
-SMALL = {"encoder": "discriminative:width=4,embedding_dim=8", "extractor": "conv4:width=4"}
+SMALL = {
+    "size": 16,
+    "encoder": "discriminative:width=4,embedding_dim=8",
+    "extractor": "conv4:width=4",
+}
 BASES = {
     "tasks": suited(Config(), way=3, test_way=3, shot=2, query=2, tasks=2, **SMALL),
-    "mean": suited(Config(), way=3, test_way=3, tasks=2, extractor="resnet12:width=4"),
+    "mean": suited(Config(), way=3, test_way=3, tasks=2, size=16, extractor="resnet12:width=4"),
     "no adapter": suited(
         Config(), adapter="none", way=3, test_way=3, extractor="wide-resnet12:width=4"
     ),
-    "classes": suited(Config(), objective="classify:images=8", extractor="conv4:width=4", tasks=2),
+    "classes": suited(
+        Config(), objective="classify:images=8", size=16, extractor="conv4:width=4", tasks=2
+    ),
 }
 """Trainings of different kinds, each with little to compute."""
 
@@ -52,7 +59,7 @@ ELSEWHERE = {
 """Fields whose effect other tests show, and how they come to have one."""
 
 NUMBERS = {"way": 4, "test_way": 4, "shot": 3, "query": 3, "tasks": 3, "steps": 40, "seed": 1}
-NUMBERS |= {"test_episodes": 7, "size": 32}
+NUMBERS |= {"test_episodes": 7, "size": 20}
 WORDS = {
     "statistics": ["uncounted", "running", "support+query"],
     "pooling": ["average", "flat"],
@@ -120,6 +127,7 @@ def problem(config: Config) -> Problem:
     return made
 
 
+@cache
 def built(config: Config) -> str:
     """A digest of all that a training is made of: weights, settings, episodes, rates, protocol."""
     about = problem(config)
