@@ -17,6 +17,7 @@ from fewshot_film.parts.normalization import NORMALIZATIONS
 from fewshot_film.tasks.episode import Episode, LabeledSet
 
 SIZE = 16
+BLOCKS = 5
 SMALL = {"width": 4, "embedding_dim": 6, "hidden_dim": 16}
 """What the options of these names are in the tests, whatever part has them."""
 
@@ -36,7 +37,15 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 def pictures(*batch: int, channels: int = 1, size: int = SIZE, seed: int = 0) -> Tensor:
     """(*batch, channels, size, size) in [0, 1]."""
-    return torch.rand(*batch, channels, size, size, generator=seeded(seed))
+    return _blocks(*batch, channels, size, rng=seeded(seed))
+
+
+def _blocks(*shape: int, rng: torch.Generator) -> Tensor:
+    """(..., size, size) in blocks of equal pixels: finer noise looks alike to every network."""
+    *batch, size = shape
+    side = torch.arange(size) * BLOCKS // size
+    values = torch.rand(*batch, BLOCKS, BLOCKS, generator=rng)
+    return values[..., side, :][..., side].contiguous()
 
 
 def image_set(counts: list[int], domains: int = 1, size: int = 4, seed: int = 0) -> ImageSet:
@@ -66,7 +75,7 @@ def labeled(tasks: int, way: int, each: int, seed: int = 0, channels: int = 1) -
     """`each` random images of every class, classes in an order of their own in every task."""
     rng = seeded(seed)
     keys = torch.rand(tasks, way * each, generator=rng)
-    images = torch.rand(tasks, way * each, channels, SIZE, SIZE, generator=rng)
+    images = _blocks(tasks, way * each, channels, SIZE, rng=rng)
     return LabeledSet(images, keys.argsort(1) % way)
 
 
@@ -154,12 +163,14 @@ def _live(net: Extractor, seed: int, channels: int = 1) -> None:
     calibrate(net, lambda images: net(images.expand(-1, -1, channels, -1, -1)))
 
 
-def task_params(extractor: Extractor, tasks: int, seed: int = 0, channels: int = 1) -> TaskParams:
+def task_params(
+    extractor: Extractor, tasks: int, seed: int = 0, channels: int = 1, spread: float = 1.0
+) -> TaskParams:
     """Random parameters for every site, away from identity, and what its norms keep."""
     rng = seeded(seed)
     steered = {
         site: {
-            name: value + torch.randn(tasks, *value.shape, generator=rng)
+            name: value + spread * torch.randn(tasks, *value.shape, generator=rng)
             for name, value in params.items()
         }
         for site, params in extractor.identity().items()

@@ -53,7 +53,7 @@ class SharedGenerator(Generator):
         sizes = [prod(shape) for names in self.shapes.values() for shape in names.values()]
         pieces = iter(flat.split(sizes, dim=1))
         return {
-            site: {name: next(pieces).unflatten(1, shape) for name, shape in names.items()}
+            site: {name: next(pieces).reshape(len(z), *shape) for name, shape in names.items()}
             for site, names in self.shapes.items()
         }
 
