@@ -26,7 +26,7 @@ class SupervisedBatches:
     shot = 0
 
     def __init__(self, data: ImageSet, images: int) -> None:
-        check_counts(batch_images=images)
+        check_counts(images=images)
         self.data, self.way, self.query = data, len(data.names), min(images, len(data))
 
     def sample(self, tasks: int, rng: torch.Generator) -> Episode:

@@ -96,7 +96,7 @@ def test_tasks_that_cannot_be_drawn() -> None:
         CrossDomainSampler(DATA, 2, 1, 13)
     with pytest.raises(UsageError, match="no domain has 2 classes"):
         CrossDomainSampler(making.image_set([9, 9]), 2, 1, 1)
-    with pytest.raises(UsageError, match="--shot is 0"):
+    with pytest.raises(UsageError, match="`shot` is 0"):
         CrossDomainSampler(DATA, 2, 0, 1)
     with pytest.raises(UsageError, match="no domain has 7 classes"):
         CrossDomainSampler(DATA, 7, 1, 1)

@@ -112,11 +112,11 @@ def test_the_order_of_the_data_is_free() -> None:
 @pytest.mark.parametrize(
     ("way", "shot", "query", "message"),
     [
-        (7, 1, 1, "7-way tasks need 7 classes, this split has 6; pass --way 6 or less"),
+        (7, 1, 1, "7-way tasks need 7 classes, this split has 6; pass `way=6` or less"),
         (3, 3, 2, "class 'class0' has 4 images, shot plus query ask for 5"),
-        (1, 1, 1, "--way is 1; it must be at least 2"),
-        (3, 0, 1, "--shot is 0; it must be at least 1"),
-        (3, 1, -2, "--query is -2; it must be at least 1"),
+        (1, 1, 1, "`way` is 1; it must be at least 2"),
+        (3, 0, 1, "`shot` is 0; it must be at least 1"),
+        (3, 1, -2, "`query` is -2; it must be at least 1"),
     ],
 )
 def test_tasks_that_cannot_be_drawn(way: int, shot: int, query: int, message: str) -> None:
@@ -167,7 +167,7 @@ def test_draw_distinct_follows_each_population() -> None:
 
 def test_check_counts_names_the_first_wrong_one() -> None:
     check_counts(way=2, shot=1, query=1)
-    with pytest.raises(UsageError, match="--tasks is 0"):
+    with pytest.raises(UsageError, match="`tasks` is 0"):
         check_counts(way=2, tasks=0)
 
 

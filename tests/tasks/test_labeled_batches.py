@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import making
 import pytest
@@ -8,17 +9,27 @@ from hypothesis import strategies as st
 from making import seeded
 
 from fewshot_film.config.config import Config
+from fewshot_film.config.problem import Problem, problem_of
 from fewshot_film.data.image_set import ImageSet
 from fewshot_film.errors import UsageError
 from fewshot_film.runs.learner import Learner
-from fewshot_film.runs.step import step
-from fewshot_film.runs.training_episodes import AUGMENTATIONS, TrainingEpisodes
+from fewshot_film.runs.step import Step
+from fewshot_film.runs.training_episodes import TrainingEpisodes
 from fewshot_film.tasks import SupervisedBatches
 from fewshot_film.tasks.episode import Sampler
+from fewshot_film.tasks.transforms import AUGMENTATIONS
 
 COUNTS = [4, 9, 5, 30, 4, 7]
 DATA = making.image_set(COUNTS)
-CONFIG = Config(dataset="digits", objective="classify", conditioning="none", test_domains="usps")
+CONFIG = Config(
+    dataset="digits",
+    objective="classify:images=16",
+    adapter="none",
+    extractor="conv4:width=8",
+    test_domains="usps",
+    tasks=2,
+    size=making.SIZE,
+)
 
 
 # --- laws
@@ -77,7 +88,7 @@ def test_a_batch_is_never_larger_than_the_data() -> None:
 
 @pytest.mark.parametrize("images", [0, -3])
 def test_a_batch_without_images(images: int) -> None:
-    with pytest.raises(UsageError, match=f"--batch-images is {images}; it must be at least 1"):
+    with pytest.raises(UsageError, match=f"`images` is {images}; it must be at least 1"):
         SupervisedBatches(DATA, images)
 
 
@@ -91,11 +102,16 @@ def shades(each: int = 12) -> ImageSet:
     return replace(data, images=bright.byte())
 
 
-@pytest.mark.parametrize("augmentation", ["none", *AUGMENTATIONS])
+def problem(config: Config) -> Problem:
+    """The digits, none of whose images are asked for."""
+    return problem_of(config, Path())
+
+
+@pytest.mark.parametrize("augmentation", AUGMENTATIONS.names)
 def test_what_a_step_of_plain_training_sees(augmentation: str) -> None:
     """Batches, augmented or not; there is no support set to augment."""
-    config = replace(CONFIG, batch_images=16, tasks=2, augmentation=augmentation)  # type: ignore[arg-type]
-    drawn = TrainingEpisodes(config, shades())
+    config = replace(CONFIG, augmentation=augmentation)
+    drawn = TrainingEpisodes(config, problem(config), shades())
     episode, again = drawn.at(3), drawn.at(3)
     assert episode.support.images.shape == (2, 0, 1, making.SIZE, making.SIZE)
     assert episode.query.images.shape == (2, 16, 1, making.SIZE, making.SIZE)
@@ -105,11 +121,11 @@ def test_what_a_step_of_plain_training_sees(augmentation: str) -> None:
 
 
 def test_plain_training_learns() -> None:
-    config = replace(
-        CONFIG, channels=1, size=making.SIZE, width=8, batch_images=32, tasks=2, steps=40
-    )
-    learner, drawn = Learner(config, torch.device("cpu")), TrainingEpisodes(config, shades())
-    outcomes = [step(learner, drawn.at(i), config) for i in range(40)]
+    config = replace(CONFIG, objective="classify:images=32", steps=40)
+    device = torch.device("cpu")
+    learner, step = Learner(config, problem(config), device), Step(config, device)
+    drawn = TrainingEpisodes(config, problem(config), shades())
+    outcomes = [step(learner, drawn.at(i)) for i in range(40)]
     losses = [float(outcome.loss.detach()) for outcome in outcomes]
     assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
     assert sum(float(outcome.accuracy) for outcome in outcomes[-5:]) / 5 > 0.3

@@ -9,7 +9,7 @@ from fewshot_film.data.sets.glyphs.shapes import jittered
 from fewshot_film.tasks import Rendered, rendered
 from fewshot_film.tasks.plain import EpisodeSampler
 
-DATA = making.image_set([6] * 5, size=28)
+DATA = making.image_set([6] * 5, size=12)
 SAMPLER = EpisodeSampler(DATA, 3, 1, 2)
 CODES = (6, 0, 3)
 

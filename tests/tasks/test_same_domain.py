@@ -90,7 +90,7 @@ def test_tasks_that_cannot_be_drawn() -> None:
         SameDomainSampler(DATA, 2, 1, 13)
     with pytest.raises(UsageError, match="no domain has 7 classes with 2 images"):
         SameDomainSampler(DATA, 7, 1, 1)
-    with pytest.raises(UsageError, match="--query is 0"):
+    with pytest.raises(UsageError, match="`query` is 0"):
         SameDomainSampler(DATA, 2, 1, 0)
 
 

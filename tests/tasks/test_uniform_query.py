@@ -104,13 +104,13 @@ def test_it_is_a_function_of_the_generator() -> None:
 @pytest.mark.parametrize(
     ("way", "shot", "query", "message"),
     [
-        (7, 1, 1, "7-way tasks need 7 classes, this split has 6; pass --way 6 or less"),
-        (3, 5, 1, "class 'class0' has 4 images, shot asks for 5; pass a smaller --shot"),
+        (7, 1, 1, "7-way tasks need 7 classes, this split has 6; pass `way=6` or less"),
+        (3, 5, 1, "class 'class0' has 4 images, shot asks for 5; pass a smaller `shot`"),
         (3, 1, 4, "the 3 smallest classes, 'class0' to 'class2', have 13 images, 3 times shot"),
         (2, 4, 1, "the 2 smallest classes, 'class0' to 'class4', have 8 images, 2 .* ask for 10"),
-        (1, 1, 1, "--way is 1; it must be at least 2"),
-        (3, 0, 1, "--shot is 0; it must be at least 1"),
-        (3, 1, -2, "--query is -2; it must be at least 1"),
+        (1, 1, 1, "`way` is 1; it must be at least 2"),
+        (3, 0, 1, "`shot` is 0; it must be at least 1"),
+        (3, 1, -2, "`query` is -2; it must be at least 1"),
     ],
 )
 def test_tasks_that_cannot_be_drawn(way: int, shot: int, query: int, message: str) -> None:
