@@ -44,6 +44,7 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_kill_9_then_resume(tmp_path: Path, uninterrupted: Path) -> None:
     run = tmp_path / "killed"
     child = process("train", *flags(**LONG), "--out", run)
@@ -59,6 +60,7 @@ def test_kill_9_then_resume(tmp_path: Path, uninterrupted: Path) -> None:
     assert a["accuracies"] == b["accuracies"]
 
 
+@pytest.mark.slow
 def test_ctrl_c_then_resume(tmp_path: Path, uninterrupted: Path) -> None:
     run = tmp_path / "stopped"
     child = process("train", *flags(**LONG), "--out", run)

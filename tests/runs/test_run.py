@@ -7,13 +7,14 @@ import running
 import torch
 
 from fewshot_film.base.files import load_tensors, load_weights
-from fewshot_film.config.config import Config
+from fewshot_film.config.config import Config, suited
 from fewshot_film.errors import UsageError
-from fewshot_film.runs.run import Run, load
+from fewshot_film.runs.run import Run
+from fewshot_film.runs.variants import load
 
 
 def test_the_config_comes_back(tmp_path: Path) -> None:
-    config = Config(way=7, conditioning="gate", data="x")
+    config = Config(way=7, conditioning="gate", data="x", extractor="conv4:width=7")
     Run(tmp_path).create(config)
     assert Run(tmp_path).config() == config
 
@@ -67,9 +68,9 @@ def test_load_is_not_touched_by_the_global_generator(trained: Path) -> None:
 
 def test_weights_of_another_config(tmp_path: Path, trained: Path) -> None:
     run = running.copy(trained, tmp_path / "run")
-    for change in ({"width": 5}, {"conditioning": "none"}, {"extractor": "resnet12"}):
-        values = json.loads((trained / "config.json").read_text()) | change
-        (run / "config.json").write_text(json.dumps(values))
+    config = Run(trained).config()
+    for change in ({"extractor": "conv4:width=5"}, {"adapter": "none"}, {"generator": "per-site"}):
+        Run(run).create(suited(config, **change))
         with pytest.raises(UsageError, match=r"best.safetensors does not fit its config.json: "):
             load(run)
 
@@ -88,7 +89,7 @@ def test_not_a_run(tmp_path: Path) -> None:
         Run(tmp_path).config()
     with pytest.raises(UsageError, match="is not a run folder"):
         load(tmp_path / "nowhere")
-    Run(tmp_path).create(replace(Config(), width=4))
+    Run(tmp_path).create(Config())
     with pytest.raises(UsageError, match="does not exist: the run was not validated yet"):
         load(tmp_path)
 
@@ -121,7 +122,8 @@ def test_a_run_of_an_earlier_version(tmp_path: Path, trained: Path) -> None:
     """Its config knows nothing of what came later."""
     run = running.copy(trained, tmp_path / "run")
     values = json.loads((run / "config.json").read_text())
-    later = ("train_domains", "test_domains", "objective", "batch_images", "normalization")
+    later = ("train_domains", "test_domains", "objective", "adapter", "normalization", "head")
+    assert all(name in values for name in later)
     (run / "config.json").write_text(
         json.dumps({name: value for name, value in values.items() if name not in later})
     )

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import making
@@ -6,17 +7,27 @@ import pytest
 import torch
 
 from fewshot_film.config.config import Config
+from fewshot_film.config.problem import problem_of
 from fewshot_film.data.image_set import ImageSet
 from fewshot_film.errors import UsageError
 from fewshot_film.parts.schedule import auxiliary_share
-from fewshot_film.runs.training_episodes import AUGMENTATIONS, TrainingEpisodes
+from fewshot_film.runs.training_episodes import TrainingEpisodes
+from fewshot_film.tasks.class_batches import ClassBatches
+from fewshot_film.tasks.transforms import AUGMENTATIONS
 
 DATA = making.image_set([30] * 6, size=8)
 CONFIG = Config(dataset="omniglot", way=3, shot=2, query=2, tasks=2, steps=400, size=16)
 
 
 def episodes_of(data: ImageSet = DATA, **changes: Any) -> TrainingEpisodes:
-    return TrainingEpisodes(replace(CONFIG, **changes), data)
+    config = replace(CONFIG, **changes)
+    return TrainingEpisodes(config, problem_of(config, Path()), data)
+
+
+def batches_of(images: int) -> ClassBatches:
+    made = episodes_of(auxiliary=f"instead:images={images}").batches
+    assert made is not None
+    return made
 
 
 def test_an_episode_is_a_function_of_seed_and_step() -> None:
@@ -38,17 +49,15 @@ def test_without_co_training_no_step_has_a_batch() -> None:
 @pytest.mark.parametrize("auxiliary", ["instead", "addition"])
 def test_co_training_is_as_frequent_as_the_schedule_says(auxiliary: str) -> None:
     """The number of batches among 400 steps, within four standard deviations."""
-    config = replace(CONFIG, auxiliary=auxiliary)  # type: ignore[arg-type]
-    made = TrainingEpisodes(config, DATA)
+    made = episodes_of(auxiliary=auxiliary)
     count = sum(made.at(step).auxiliary is not None for step in range(400))
-    shares = torch.tensor([auxiliary_share(config, step) for step in range(400)])
+    shares = torch.tensor([auxiliary_share(400, step) for step in range(400)])
     deviation = (shares * (1 - shares)).sum().sqrt()
     assert abs(count - shares.sum()) < 4 * deviation
 
 
 def test_a_batch_holds_images_with_their_classes() -> None:
-    made = episodes_of(auxiliary="instead", auxiliary_batch=16)
-    batch = made.batches.sample(making.seeded())
+    batch = batches_of(16).sample(making.seeded())
     assert batch.images.shape == (1, 16, 1, 8, 8)
     drawn = making.numbers(batch.images)[0]
     assert len(set(drawn.tolist())) == 16
@@ -56,7 +65,7 @@ def test_a_batch_holds_images_with_their_classes() -> None:
 
 
 def test_every_image_is_as_likely_in_a_batch() -> None:
-    batches = episodes_of(auxiliary_batch=20).batches
+    batches = batches_of(20)
     counts = torch.zeros(len(DATA))
     for seed in range(400):
         counts[making.numbers(batches.sample(making.seeded(seed)).images)[0]] += 1
@@ -65,11 +74,10 @@ def test_every_image_is_as_likely_in_a_batch() -> None:
 
 
 def test_a_batch_is_never_larger_than_the_data() -> None:
-    batches = episodes_of(auxiliary_batch=1000).batches
-    assert batches.sample(making.seeded()).images.shape[1] == len(DATA)
+    assert batches_of(1000).sample(making.seeded()).images.shape[1] == len(DATA)
 
 
-@pytest.mark.parametrize("augmentation", AUGMENTATIONS)
+@pytest.mark.parametrize("augmentation", [name for name in AUGMENTATIONS.names if name != "none"])
 def test_tasks_and_batches_are_augmented(augmentation: str) -> None:
     plain = episodes_of(auxiliary="instead").at(0)
     changed = episodes_of(auxiliary="instead", augmentation=augmentation).at(0)
@@ -86,6 +94,14 @@ def test_uniform_queries_are_unbalanced() -> None:
     assert (counts != 4).any()
 
 
+def test_where_classes_are_learned_a_step_sees_batches_of_all() -> None:
+    batch = episodes_of(objective="classify:images=16", adapter="none", way=5, tasks=3).at(0)
+    assert batch.query.images.shape == (3, 16, 1, 8, 8)
+    assert batch.support.images.shape[1] == 0
+    assert (batch.way, batch.class_ids.tolist()) == (6, [list(range(6))] * 3)
+    assert torch.equal(DATA.labels[making.numbers(batch.query.images)], batch.query.labels)
+
+
 def test_uniform_queries_are_for_plain_tasks() -> None:
-    with pytest.raises(UsageError, match="--query-draw uniform is for plain tasks, glyphs draws"):
+    with pytest.raises(UsageError, match="`query_draw` uniform is for plain tasks, glyphs draws"):
         episodes_of(dataset="glyphs", query_draw="uniform")

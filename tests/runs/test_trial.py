@@ -5,30 +5,26 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from official import shade
-from running import picture_folder
+from running import QUIET, picture_folder
 
 from fewshot_film.base.seeding import TEST, generator
 from fewshot_film.config.config import Config
+from fewshot_film.config.machine import Machine
+from fewshot_film.config.problem import Problem, problem_of
+from fewshot_film.config.protocol import Question
 from fewshot_film.errors import UsageError
-from fewshot_film.runs import trial
 from fewshot_film.runs.report import evaluate_run
 from fewshot_film.runs.run import Run
-from fewshot_film.config.protocol import Question
-from fewshot_film.runs.trial import unlabeled_images
-from fewshot_film.runs.trial import test_images as load_images
-from fewshot_film.runs.trial import test_sampler as sampler_of
-from fewshot_film.tasks.episode import Sampler
+from fewshot_film.runs.trial import problem_in_question, trial
+from fewshot_film.tasks.numbered import numbered
 
 
-def make_sampler(config: Config, split: str, root: Path, convert_channels: bool) -> Sampler:
-    return sampler_of(
-        config, split, load_images(config, split, root, convert_channels, ()), "balanced"
-    )
+def on(root: Path) -> Machine:
+    return replace(QUIET, data_root=root)
 
 
 def test_what_is_left_out_is_as_the_run_was_tested(trained: Path) -> None:
-    protocol = evaluate_run(trained, Question(episodes=2)).protocol
+    protocol = evaluate_run(trained, Question(episodes=2), QUIET).protocol
     config = Run(trained).config()
     assert (protocol.way, protocol.shot) == (config.test_way, config.shot)
     assert (protocol.dataset, protocol.split, protocol.seed) == ("glyphs", "test", 0)
@@ -39,128 +35,104 @@ def test_queries_drawn_uniformly(trained: Path, tmp_path: Path) -> None:
     folder = picture_folder(tmp_path / "pictures", classes=7, mode="L")
     asked: dict[str, Any] = {"data": str(folder), "split": "all", "way": 5, "query": 3}
     asked_of = Question(**asked, query_draw="uniform", episodes=5)
-    report = evaluate_run(trained, asked_of)
+    report = evaluate_run(trained, asked_of, on(tmp_path))
     assert "15 queries drawn uniformly, 5 episodes" in str(report.protocol)
-    drawn = trial.trial(trained, asked_of).sampler.sample(5, generator(0, TEST))
+    drawn = trial(trained, asked_of, on(tmp_path)).sampler.sample(5, generator(0, TEST))
     counts = torch.stack([(drawn.query.labels == c).sum(1) for c in range(5)])
     assert (counts.sum(0) == 15).all()
     assert (counts != 3).any()
-    with pytest.raises(UsageError, match="--query-draw uniform is for plain tasks, glyphs draws"):
-        evaluate_run(trained, Question(query_draw="uniform", episodes=5))
+    with pytest.raises(UsageError, match=r"^`query_draw` uniform is for plain tasks, glyphs draws"):
+        evaluate_run(trained, Question(query_draw="uniform", episodes=5), QUIET)
 
 
 def test_what_is_asked_for_is_done(trained: Path) -> None:
     asked: dict[str, Any] = {"way": 2, "shot": 1, "query": 4, "episodes": 3, "seed": 9}
-    report = evaluate_run(trained, Question(dataset="glyphs-characters", split="val", **asked))
+    asked |= {"dataset": "glyphs-characters", "split": "val"}
+    report = evaluate_run(trained, Question(**asked), QUIET)
     found = report.protocol
     assert {name: getattr(found, name) for name in asked} == asked
-    assert (found.dataset, found.split) == ("glyphs-characters", "val")
     assert len(report.evaluation.accuracies) == 3
-    other = evaluate_run(trained, Question(dataset="glyphs-characters", **{**asked, "seed": 8}))
+    other = evaluate_run(trained, Question(**asked | {"seed": 8}), QUIET)
     assert not np.array_equal(other.evaluation.group, report.evaluation.group)
 
 
-@pytest.mark.parametrize("dataset", ["glyphs", "glyphs-attributes", "glyphs-typefaces"])
-def test_grey_tasks_for_a_colour_model(dataset: str) -> None:
-    """They are drawn in grey, as for a grey model, and repeated into three channels."""
-    shape: dict[str, Any] = {"dataset": dataset, "test_way": 2, "shot": 1, "query": 1}
-    colour, grey = (
-        make_sampler(Config(channels=c, **shape), "test", Path(), convert_channels=True)
-        for c in (3, 1)
-    )
-    a, b = (sampler.sample(2, generator(0, TEST)).query.images for sampler in (colour, grey))
-    assert a.shape[2] == 3
-    assert all(torch.equal(a[:, :, c], b[:, :, 0]) for c in range(3))
-    with pytest.raises(UsageError, match="3 channels, glyphs has 1; pass --convert-channels"):
-        make_sampler(Config(channels=3, **shape), "test", Path(), convert_channels=False)
+def test_a_trial_draws_its_own_episodes(trained: Path) -> None:
+    put = trial(trained, Question(episodes=3, seed=4), QUIET)
+    drawn = list(put.episodes())
+    for a, b in zip(drawn, numbered(put.sampler, 3, 4), strict=True):
+        assert torch.equal(a.query.images, b.query.images)
 
 
-def test_pictures_are_resized(tmp_path: Path) -> None:
-    folder = picture_folder(tmp_path / "pictures", classes=3, size=51)
-    config = Config(data=str(folder), channels=3, size=24, test_way=2, shot=1, query=1)
-    sampler = make_sampler(config, "all", tmp_path, convert_channels=False)
-    assert sampler.sample(1, generator(0, TEST)).query.images.shape == (1, 2, 3, 24, 24)
+def test_a_problem_that_is_there_is_asked_about(trained: Path) -> None:
+    problem = problem_of(Run(trained).config(), Path())
+    put = trial(trained, Question(episodes=1), QUIET, problem=problem)
+    assert [images.names for images in problem.loaded.values()] == [problem.images("test").names]
+    assert put.protocol == trial(trained, Question(episodes=1), QUIET).protocol
 
 
-# --- domains
+# --- what a question is about
 
 DIGITS = Config(dataset="digits", train_domains="mnist", test_domains="usps")
+COLOUR = replace(DIGITS, channels=3, size=32)
 
 
-@pytest.mark.parametrize("split", ["train", "val", "test"])
-def test_the_domains_that_are_named_are_asked_in_every_split(split: str) -> None:
-    """Those of the training too: the guard tells a test from a look at what is known."""
-    question = Question(domains="svhn, mnist", split=split)
-    assert question.domains_in(question.of(DIGITS, DIGITS)) == ("svhn", "mnist")
+def about(question: Question, config: Config, base: Config | None = None) -> Problem:
+    return problem_in_question(question, config, base or config, Path())
+
+
+def test_images_come_in_the_size_and_channels_that_the_run_takes() -> None:
+    """Whatever the run that it is compared with takes."""
+    for question in (Question(), Question(dataset="digits"), Question(dataset="pacs")):
+        found = about(question, COLOUR, DIGITS)
+        assert (found.size, found.channels, found.convert) == (32, 3, False)
+    assert about(Question(convert_channels=True), COLOUR).convert
+    assert about(Question(dataset="glyphs", convert_channels=True), COLOUR).convert
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_run_s_own_pictures_are_read_as_in_its_training(channels: int, tmp_path: Path) -> None:
+    """With no word of conversion; others', or in other channels, only if they are asked for."""
+    folder = picture_folder(tmp_path / "pictures", classes=3, each=1)
+    config = Config(data=str(folder), channels=channels, size=16)
+    own = problem_in_question(Question(split="all"), config, config, tmp_path)
+    assert own.images("all").channels == channels
+    other = replace(config, channels=4 - channels)
+    with pytest.raises(UsageError, match=r"pass `convert_channels` to convert them, or train with"):
+        problem_in_question(Question(split="all"), other, config, tmp_path).images("all")
 
 
 @pytest.mark.parametrize("named", [None, "digits"])
 def test_domains_that_are_left_out_are_as_the_run_was_tested(named: str | None) -> None:
     for split, expected in (("train", "mnist"), ("val", "mnist"), ("test", "usps")):
-        question = Question(dataset=named, split=split)
-        assert question.domains_in(question.of(DIGITS, DIGITS)) == (expected,)
+        assert about(Question(dataset=named), DIGITS).domains(split) == (expected,)
 
 
 def test_domains_are_those_of_the_run_that_is_compared_with() -> None:
     """Whatever else a run was trained on, the first one says what both are asked."""
     other = Config(dataset="digits", train_domains="svhn")
     first = Config(dataset="digits", train_domains="mnist")
-    asked = Question().of(other, first)
-    assert Question().domains_in(asked) == ("usps", "svhn", "mnist-m")
-    assert Question().domains_in(Question().of(other, DIGITS)) == ("usps",)
-    assert Question().domains_in(Question().of(DIGITS, Config())) == ()
+    assert about(Question(), other, first).domains("test") == ("usps", "svhn", "mnist-m")
+    assert about(Question(), other, DIGITS).domains("test") == ("usps",)
+    assert about(Question(), DIGITS, Config()).domains("test") == ()
 
 
 def test_domains_of_a_run_do_not_follow_it_to_other_data(tmp_path: Path) -> None:
-    for question in (Question(dataset="glyphs"), Question(data=str(tmp_path))):
-        assert question.domains_in(question.of(DIGITS, DIGITS)) == ()
-    question = Question(dataset="pacs", domains="photo")
-    assert question.domains_in(question.of(DIGITS, DIGITS)) == ("photo",)
-    question = Question(dataset="pacs")
-    with pytest.raises(UsageError, match=r"some of art_painting, .* in an evaluation with --domai"):
-        question.domains_in(question.of(DIGITS, DIGITS))
+    folder = picture_folder(tmp_path / "pictures", classes=3, each=1)
+    for question in (Question(dataset="glyphs"), Question(data=str(folder))):
+        assert about(question, DIGITS).domains("test") == ()
+    other = about(Question(dataset="pacs"), DIGITS)
+    assert other.named("photo") == ("photo",)
+    with pytest.raises(UsageError, match=r"some of art_painting, .* in an evaluation with `domai"):
+        other.domains("test")
 
 
-# --- images without labels
-
-
-def test_unlabeled_images_are_of_the_domains_training_part(several_domains: Path) -> None:
-    config = replace(DIGITS, channels=3, size=32)
-    drawn = unlabeled_images(config, ("usps", "svhn"), several_domains)
-    assert drawn.domain_names == ("usps", "svhn")
-    assert len(drawn) == 2 * 10 * 9
-    greys = [[shade(d, digit) for digit in range(10)] for d in ("usps", "svhn")]
-    expected = torch.tensor(greys)[drawn.domains, drawn.labels]
-    assert torch.equal(drawn.images[:, 0, 4, 16].long(), expected)
-    again = unlabeled_images(config, ("usps", "svhn"), several_domains)
-    assert torch.equal(again.images, drawn.images)
-    other = unlabeled_images(replace(config, seed=1), ("usps", "svhn"), several_domains)
-    assert not torch.equal(other.images, drawn.images)
-
-
-def test_unlabeled_images_come_as_the_run_takes_them(several_domains: Path) -> None:
-    colour, grey = (
-        unlabeled_images(replace(DIGITS, channels=c, size=16), ("usps",), several_domains)
-        for c in (3, 1)
-    )
-    assert colour.images.shape[1:] == (3, 16, 16)
-    assert grey.images.shape[1:] == (1, 16, 16)
-    assert torch.equal(grey.images, colour.images[:, :1]), "grey pictures in three channels"
-
-
-def test_no_more_unlabeled_images_than_asked_for(
-    several_domains: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("split", ["train", "val", "test"])
+def test_the_domains_that_are_named_are_asked_in_every_split(
+    split: str, on_mnist: Path, several_domains: Path
 ) -> None:
-    monkeypatch.setattr(trial, "UNLABELED", 7)
-    config = replace(DIGITS, channels=3, size=16)
-    assert len(unlabeled_images(config, ("usps",), several_domains)) == 7
-
-
-def test_data_without_domains_have_no_unlabeled_images(tmp_path: Path) -> None:
-    for config, name in ((Config(), "glyphs"), (Config(data=str(tmp_path)), str(tmp_path))):
-        with pytest.raises(UsageError, match=r"is not divided by domains; .* \(RUN@adabn\)") as e:
-            unlabeled_images(config, (), tmp_path)
-        assert str(e.value).startswith(name)
+    question = Question(domains="svhn, usps", split=split, episodes=1)
+    put = trial(on_mnist, question, on(several_domains))
+    assert put.protocol.tested_domains == put.sampler.groups == ("svhn", "usps")
 
 
 def test_statistics_of_images_that_are_asked_are_transductive(
@@ -177,5 +149,5 @@ def test_statistics_of_images_that_are_asked_are_transductive(
     ):
         for variant, says in (("@adabn-domain", expected), ("@adabn", False), ("", False)):
             question = Question(split=split, episodes=1)
-            asked = trial.trial(f"{run}{variant}", question, root=several_domains, device="cpu")
+            asked = trial(f"{run}{variant}", question, on(several_domains))
             assert asked.protocol.transductive == says, (run.name, split, variant)

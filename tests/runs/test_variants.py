@@ -2,18 +2,29 @@ from dataclasses import replace
 from pathlib import Path
 
 import making
+import numpy as np
 import pytest
+import running
 import torch
+from running import QUIET
 
 from fewshot_film.base.pixels import as_float
+from fewshot_film.config.protocol import Question
 from fewshot_film.data.image_set import ImageSet
 from fewshot_film.errors import UsageError
+from fewshot_film.measure.accuracy import evaluate
 from fewshot_film.measure.sanity import is_transductive
+from fewshot_film.model.classifier import Classifier
 from fewshot_film.model.supervised import SupervisedClassifier
-from fewshot_film.parts.adaptation import AdaptiveBatchNorm, LearnedAdapter
+from fewshot_film.parts.adaptation import ADAPTERS, AdaptiveBatchNorm, LearnedAdapter, NoAdaptation
 from fewshot_film.parts.statistics.domain import DomainStatistics
 from fewshot_film.parts.statistics.estimators import one_pass
-from fewshot_film.runs.variants import VARIANTS, load_as, run_of, statistics_of, variant_of
+from fewshot_film.runs.report import evaluate_run
+from fewshot_film.runs.trial import trial
+from fewshot_film.runs.variants import ALIASES, load, named, statistics_of
+
+LONG_NAMES = ("none", "adaptive-batch-norm:statistics=support+query,film=own")
+VARIANTS = (*ALIASES, *LONG_NAMES)
 
 
 def images() -> ImageSet:
@@ -29,39 +40,89 @@ def nothing() -> ImageSet:
     raise AssertionError("no images of the domain are needed")
 
 
-@pytest.mark.parametrize("name", ["a/b", "a/b@adabn", "a/b@own+adabn", "a/b@own+adabn-domain"])
-def test_the_folder_of_a_name(name: str) -> None:
-    assert run_of(name).path == Path("a/b")
+def loaded(name: object) -> Classifier:
+    return named(str(name)).load("cpu", nothing)
 
 
-@pytest.mark.parametrize("name", ["a@b", "a@b/c", "@own", "x@adabn-other", "@"])
+# --- names
+
+
+@pytest.mark.parametrize("variant", ["", *(f"@{name}" for name in VARIANTS)])
+def test_the_folder_of_a_name(variant: str, trained: Path) -> None:
+    found = named(f"{trained}{variant}")
+    assert found.run.path == trained
+    assert (found.adapter is None) == (not variant)
+
+
+@pytest.mark.parametrize("name", ["a@b", "a@b/c", "@own", "x@adabn-other", "@", "a/b@adabn"])
 def test_a_folder_may_hold_the_sign(name: str) -> None:
-    assert run_of(name).path == Path(name)
-    assert variant_of(name) is None
+    """What stands before it is no run here."""
+    assert named(name).run.path == Path(name)
+    assert named(name).adapter is None
 
 
-def test_a_variant_shares_the_extractor(trained: Path) -> None:
-    own = load_as(trained, "cpu", nothing)
-    expected = own.features.extractor.state_dict()
-    for variant in VARIANTS:
-        other = load_as(f"{trained}@{variant}", "cpu", images)
-        found = other.features.extractor.state_dict()
-        assert all(torch.equal(found[key], expected[key]) for key in expected)
-        adapter = other.features.adapter
-        assert isinstance(adapter, AdaptiveBatchNorm)
-        assert adapter.film is None
-        assert not other.training
-        assert is_transductive(other) == (variant == "adabn-query")
+def test_a_folder_may_have_a_variant_s_name(tmp_path: Path, trained: Path) -> None:
+    running.copy(trained, tmp_path / "run")
+    folder = running.copy(trained, tmp_path / "run@adabn")
+    for name in (folder, str(folder)):
+        assert named(name).run.path == folder
+        assert named(name).adapter is None
+    assert named(f"{folder}@none").run.path == folder
+
+
+@pytest.mark.parametrize(("short", "long"), ALIASES.items())
+def test_a_short_name_stands_for_an_adapter(short: str, long: str, trained: Path) -> None:
+    adapter = named(f"{trained}@{short}").adapter
+    assert adapter == named(f"{trained}@{long}").adapter == ADAPTERS.read(long)
+
+
+@pytest.mark.parametrize(
+    ("variant", "says"),
+    [
+        ("adabm", "unknown adapter 'adabm'; known: learned, none, adaptive-batch-norm"),
+        ("nosuch", "short names are @adabn, @adabn-query, @adabn-domain, @own\\+adabn, "),
+        ("non", "unknown adapter 'non'; known: .*; did you mean 'none'\\?; short names are"),
+        ("adaptive-batch-norm:prior=-1", "prior` is -1.0; it must be at least 0"),
+        ("adaptive-batch-norm:film=yours", "'yours'; it must be 'none' or 'own'"),
+        ("none:film=own", "adapter none has no option 'film'"),
+        ("learned", "learned is made by a training, and .*trained has its own; leave @ and what"),
+    ],
+)
+def test_a_variant_that_cannot_be(variant: str, says: str, trained: Path) -> None:
+    with pytest.raises(UsageError, match=f"^{trained}@{variant}: .*{says}"):
+        named(f"{trained}@{variant}")
+
+
+# --- what is loaded
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_variant_shares_the_network(variant: str, trained: Path) -> None:
+    own, other = loaded(trained), named(f"{trained}@{variant}").load("cpu", images)
+    found = other.features.extractor.state_dict()
+    assert all(
+        torch.equal(found[key], value) for key, value in own.features.extractor.state_dict().items()
+    )
+    assert torch.equal(other.head.log_scale, own.head.log_scale)
+    assert not any(module.training for module in other.modules())
+    assert is_transductive(other) == ("query" in variant)
+    adapter = other.features.adapter
+    assert isinstance(adapter, NoAdaptation if variant == "none" else AdaptiveBatchNorm)
 
 
 def test_a_run_s_own_adapter_can_stay(trained: Path) -> None:
-    adapter = load_as(f"{trained}@own+adabn", "cpu", nothing).features.adapter
-    assert isinstance(adapter, AdaptiveBatchNorm)
-    assert isinstance(adapter.film, LearnedAdapter)
+    own = loaded(trained).features.adapter.state_dict()
+    for variant, stays in (("adabn", False), ("own+adabn", True), (LONG_NAMES[1], True)):
+        adapter = loaded(f"{trained}@{variant}").features.adapter
+        assert isinstance(adapter, AdaptiveBatchNorm)
+        assert isinstance(adapter.film, LearnedAdapter) == stays
+        if adapter.film:
+            kept = adapter.film.state_dict()
+            assert all(torch.equal(kept[key], value) for key, value in own.items())
 
 
 def test_a_domain_s_statistics_are_of_its_images(trained: Path) -> None:
-    adapter = load_as(f"{trained}@adabn-domain", "cpu", images).features.adapter
+    adapter = named(f"{trained}@adabn-domain").load("cpu", images).features.adapter
     assert isinstance(adapter, AdaptiveBatchNorm)
     assert isinstance(adapter.statistics, DomainStatistics)
     net = making.extractor()
@@ -73,21 +134,45 @@ def test_a_domain_s_statistics_are_of_its_images(trained: Path) -> None:
 
 
 def test_a_run_that_classifies_keeps_its_linear_layer(on_mnist: Path) -> None:
-    own = load_as(on_mnist, "cpu", nothing)
+    own = loaded(on_mnist)
     assert isinstance(own, SupervisedClassifier)
     for variant in VARIANTS:
-        other = load_as(f"{on_mnist}@{variant}", "cpu", colour)
+        other = named(f"{on_mnist}@{variant}").load("cpu", colour)
         assert isinstance(other, SupervisedClassifier)
         assert torch.equal(other.linear.weight, own.linear.weight)
-        assert is_transductive(other) == (variant == "adabn-query")
+        assert is_transductive(other) == ("query" in variant)
 
 
-def test_a_variant_that_is_not_there(trained: Path) -> None:
-    with pytest.raises(UsageError, match="has no variant @adabm; there are @adabn, @adabn-query"):
-        run_of(f"{trained}@adabm")
+def test_load_takes_the_name_of_a_variant(trained: Path) -> None:
+    assert isinstance(load(f"{trained}@none", "cpu").features.adapter, NoAdaptation)
+    with pytest.raises(UsageError, match="is for a test of a trained run on a domain"):
+        load(f"{trained}@adabn-domain", "cpu")
 
 
-def test_a_folder_may_have_a_variant_s_name(tmp_path: Path) -> None:
-    folder = tmp_path / "run@adabn"
-    folder.mkdir()
-    assert run_of(folder).path == folder
+# --- what is evaluated
+
+
+def accuracies(name: str) -> list[float]:
+    found = evaluate_run(name, Question(episodes=12), QUIET).evaluation.accuracies
+    return [float(value) for value in found]
+
+
+def test_a_variant_in_full_answers_as_its_short_name(trained: Path) -> None:
+    """Episode by episode."""
+    own = accuracies(str(trained))
+    for short, long in (
+        ("adabn-query", "adaptive-batch-norm:statistics=support+query"),
+        ("own+adabn-query", "adaptive-batch-norm:film=own,statistics=support+query"),
+    ):
+        found = accuracies(f"{trained}@{short}")
+        assert accuracies(f"{trained}@{long}") == found
+        assert found != own
+
+
+def test_a_conditioned_run_answers_without_its_conditioning(trained: Path) -> None:
+    put = trial(trained, Question(episodes=12), QUIET)
+    plain = put.classifier.with_adapter(NoAdaptation()).eval()
+    expected = evaluate(plain, put.sampler, 12).accuracies
+    report = evaluate_run(f"{trained}@none", Question(episodes=12), QUIET)
+    assert np.array_equal(report.evaluation.accuracies, expected)
+    assert (report.run, report.protocol) == (f"{trained}@none", put.protocol)
