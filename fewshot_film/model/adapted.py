@@ -64,8 +64,14 @@ class AdaptedClassifier(nn.Module):
         self.eval()
 
     def forward(self, images: Tensor) -> Float[Tensor, "image way"]:
-        features = self.extractor(images).float().unsqueeze(0)
-        logits: Tensor = self.head(features, self.prototypes.unsqueeze(0))
+        features = self.extractor(images).float()
+        known, found = self.prototypes.shape[1], features.shape[1]
+        if found != known:
+            raise UsageError(
+                f"the task's support set had {known} features an image, these have {found}; resize "
+                "them to its size"
+            )
+        logits: Tensor = self.head(features.unsqueeze(0), self.prototypes.unsqueeze(0))
         return logits.squeeze(0)
 
     def classify(self, images: Tensor) -> list[Any]:

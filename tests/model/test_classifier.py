@@ -1,4 +1,5 @@
 import copy
+from typing import Any
 
 import making
 import numpy as np
@@ -13,7 +14,12 @@ from fewshot_film.parts.adaptation import NoAdaptation
 from fewshot_film.parts.head import class_means
 
 LABELS = ["cat", "ant", "bee", "cat", "bee", "ant"]
-ADAPTATIONS = ["none", "discriminative", "prototype-mean", "adaptive-batch-norm"]
+ADAPTATIONS = [
+    {"adapter": "none"},
+    {"encoder": "discriminative"},
+    {"encoder": "prototype-mean"},
+    {"adapter": "adaptive-batch-norm"},
+]
 
 IMAGES = making.pictures(6)
 QUERIES = making.pictures(5, seed=1)
@@ -42,9 +48,9 @@ def test_the_support_set_adapts_the_features(model: FewShotClassifier) -> None:
     assert not torch.allclose(model.features(first, 3, images), model.features(second, 3, images))
 
 
-@pytest.mark.parametrize("adaptation", ADAPTATIONS)
-def test_an_adapted_classifier_is_the_classifier_on_its_task(adaptation: str) -> None:
-    model, episode = making.classifier(adaptation), making.episode(tasks=1)
+@pytest.mark.parametrize("adaptation", ADAPTATIONS, ids=lambda choice: "".join(choice.values()))
+def test_an_adapted_classifier_is_the_classifier_on_its_task(adaptation: dict[str, Any]) -> None:
+    model, episode = making.classifier(**adaptation), making.episode(tasks=1)
     adapted = model.adapt(episode.support.images[0], episode.support.labels[0])
     expected = model(episode)[0]
     scale = float(expected.detach().abs().max())
@@ -187,12 +193,57 @@ def test_an_adapted_classifier_in_another_precision(
     torch.testing.assert_close(found.float(), expected, rtol=0, atol=loose * scale)
 
 
-def test_images_of_another_size_or_kind(model: FewShotClassifier) -> None:
-    with pytest.raises(UsageError, match=r"cannot take images of shape \(3, 16, 16\) .* it was"):
-        model.adapt(making.pictures(6, channels=3), LABELS)
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (making.pictures(6, channels=3), "takes images of 1 channels, these have 3; convert them"),
+        (making.pictures(6, size=15), "images of 16 pixels a side or more, these have 15x15"),
+        ((255 * IMAGES).long(), r"images are uint8 or float, these are torch\.int64"),
+    ],
+)
+def test_images_of_another_size_or_kind(
+    images: Tensor, message: str, model: FewShotClassifier
+) -> None:
+    """Neither as a support set nor as queries."""
+    with pytest.raises(UsageError, match=message):
+        model.adapt(images, LABELS)
+    with pytest.raises(UsageError, match=message):
+        model.features.adapt(images, LABELS)
+    with pytest.raises(UsageError, match=message):
+        model.adapt(IMAGES, LABELS)(images)
+
+
+def test_a_support_set_that_the_task_encoder_cannot_look_at(model: FewShotClassifier) -> None:
+    """It is for one size; the network, and so an adapted one, takes larger images too."""
+    larger = making.pictures(6, size=20)
+    with pytest.raises(UsageError, match="looks at images of 16x16 pixels, these have 20x20"):
+        model.adapt(larger, LABELS)
+    assert model.adapt(IMAGES, LABELS)(larger).shape == (6, 3)
+    assert making.classifier(encoder="prototype-mean").adapt(larger, LABELS)(larger).shape == (6, 3)
+
+
+@pytest.mark.parametrize("adaptation", ADAPTATIONS, ids=lambda choice: "".join(choice.values()))
+def test_queries_of_another_size_than_the_support_set(adaptation: dict[str, Any]) -> None:
+    """A size that gives as many features is taken, another is named."""
+    task = making.classifier(**adaptation).adapt(IMAGES, LABELS)
+    assert task(making.pictures(5, size=31)).shape == (5, 3)
+    with pytest.raises(UsageError, match="had 4 features an image, these have 16; resize them"):
+        task(making.pictures(5, size=32))
+
+
+def test_an_error_of_the_network_s_own_is_not_taken_for_one_of_the_images(
+    model: FewShotClassifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhausted(*_: object) -> Tensor:
+        raise RuntimeError("out of memory")
+
     task = model.adapt(IMAGES, LABELS)
-    with pytest.raises(UsageError, match=r"images are uint8 or float, these are torch\.int64"):
-        task((255 * QUERIES).long())
+    for module in (model.features.extractor, task.extractor.extractor):
+        monkeypatch.setattr(module, "embed", exhausted)
+    with pytest.raises(RuntimeError, match=r"^out of memory$"):
+        model.adapt(IMAGES, LABELS)
+    with pytest.raises(RuntimeError, match=r"^out of memory$"):
+        task(QUERIES)
 
 
 @pytest.mark.parametrize("odd", [1, None])

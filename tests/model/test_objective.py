@@ -1,14 +1,26 @@
 from dataclasses import replace
+from typing import Any
 
 import making
 import pytest
 import torch
 from torch import Tensor
 
+from fewshot_film.errors import FewShotError
 from fewshot_film.model.classifier import FewShotClassifier
-from fewshot_film.model.objective import AttributeLoss, AuxiliaryAddition, AuxiliaryInstead, AuxiliaryLoss, QueryLoss
-from fewshot_film.parts.adaptation import LearnedAdapter
-from fewshot_film.parts.encoder import DiscriminativeEncoder
+from fewshot_film.model.objective import (
+    AUXILIARIES,
+    OBJECTIVES,
+    AttributeLoss,
+    AuxiliaryAddition,
+    AuxiliaryInstead,
+    AuxiliaryLoss,
+    FromClasses,
+    FromEpisodes,
+    QueryLoss,
+    learned_adapter,
+)
+from fewshot_film.parts.encoder import DiscriminativeEncoder, TaskEncoder
 from fewshot_film.tasks.episode import Episode, LabeledSet
 
 
@@ -17,11 +29,8 @@ def model() -> FewShotClassifier:
     return making.classifier()
 
 
-def encoder_of(model: FewShotClassifier) -> DiscriminativeEncoder:
-    adapter = model.features.adapter
-    assert isinstance(adapter, LearnedAdapter)
-    assert isinstance(adapter.encoder, DiscriminativeEncoder)
-    return adapter.encoder
+def encoder_of(model: FewShotClassifier) -> TaskEncoder:
+    return learned_adapter(model).encoder
 
 
 def with_factors(episode: Episode) -> Episode:
@@ -60,8 +69,19 @@ def test_without_factors_it_is_the_query_loss(model: FewShotClassifier) -> None:
     assert torch.equal(outcome.loss, QueryLoss()(model, episode).loss)
 
 
+CHOICES = [
+    {"encoder": "discriminative"},
+    {"encoder": "prototype-mean"},
+    {"normalization": "support"},
+    {"normalization": "task-norm-i", "encoder": "prototype-mean"},
+]
+
+
+@pytest.mark.parametrize("choices", CHOICES, ids=lambda choices: "+".join(choices.values()))
 @pytest.mark.parametrize("weight", [0.0, 2.0])
-def test_attribute_loss_by_hand(model: FewShotClassifier, weight: float) -> None:
+def test_attribute_loss_by_hand(choices: dict[str, Any], weight: float) -> None:
+    """With an encoder of its own features or of the extractor's, and norms that keep a support."""
+    model = making.classifier(**choices)
     episode, encoder = with_factors(making.episode()), encoder_of(model)
     objective = AttributeLoss(encoder.embedding_dim, factors=2, weight=weight)
     naming = 0.0
@@ -69,10 +89,31 @@ def test_attribute_loss_by_hand(model: FewShotClassifier, weight: float) -> None
         assert part.factors is not None
         for f in range(2):
             relabelled = replace(part, labels=part.factors[..., f])
-            z = encoder(relabelled, 3, lambda images: images)
+            z = encoder(relabelled, 3, model.features.extractor)
             naming += cross_entropy(objective.name_factor(z), [f] * 3) / 4
-    expected = QueryLoss()(model, episode).loss.item() + weight * naming
-    assert objective(model, episode).loss.item() == pytest.approx(expected, rel=1e-4)
+    query = QueryLoss()(model, episode)
+    outcome = objective(model, episode)
+    expected = query.loss.item() + weight * naming
+    assert outcome.loss.item() == pytest.approx(expected, rel=1e-4)
+    assert torch.equal(outcome.accuracy, query.accuracy)
+
+
+def test_naming_takes_one_look_at_each_image(model: FewShotClassifier) -> None:
+    """Whatever the number of labellings; it serves the task's own z too."""
+    encoder, looks = encoder_of(model), list[int]()
+    assert isinstance(encoder, DiscriminativeEncoder)
+    encoder.network.register_forward_hook(lambda _, given, __: looks.append(len(given[0])))
+    AttributeLoss(encoder.embedding_dim, factors=2)(model, with_factors(making.episode()))
+    assert looks == [3 * (6 + 6)]
+
+
+@pytest.mark.parametrize("adapter", ["none", "adaptive-batch-norm"])
+def test_naming_attributes_without_a_task_encoder(adapter: str) -> None:
+    model, objective = making.classifier(adapter=adapter), AttributeLoss(6, factors=2)
+    with pytest.raises(FewShotError, match=r"trains a task encoder, \w+ has none; give the class"):
+        objective(model, with_factors(making.episode()))
+    plain = objective(model, making.episode())
+    assert torch.equal(plain.loss, QueryLoss()(model, making.episode()).loss)
 
 
 def test_its_weights_are_the_namer_s_alone(model: FewShotClassifier) -> None:
@@ -85,9 +126,7 @@ def test_its_weights_are_the_namer_s_alone(model: FewShotClassifier) -> None:
 def test_a_gradient_reaches_the_encoder_and_the_namer(model: FewShotClassifier) -> None:
     """Even at zero multipliers, where the query loss cannot reach the encoder."""
     encoder, episode = encoder_of(model), with_factors(making.episode())
-    adapter = model.features.adapter
-    assert isinstance(adapter, LearnedAdapter)
-    for multiplier in adapter.generator.multipliers():
+    for multiplier in learned_adapter(model).generator.multipliers():
         torch.nn.init.zeros_(multiplier)
     objective = AttributeLoss(encoder.embedding_dim, factors=2)
     QueryLoss()(model, episode).loss.backward()
@@ -153,3 +192,24 @@ def test_co_training_reaches_the_extractor_and_not_the_generator(model: FewShotC
 
 def made(kind: type[AuxiliaryLoss], model: FewShotClassifier) -> AuxiliaryLoss:
     return kind(QueryLoss(), model.features.extractor.feature_dim(1, making.SIZE), 5)
+
+
+def test_auxiliaries_by_name(model: FewShotClassifier) -> None:
+    """Each wraps the objective of the tasks; without co-training that is all."""
+    tasks = QueryLoss()
+    given = {"tasks": tasks, "feature_dim": 4, "classes": 5}
+    assert AUXILIARIES.read("none")(**given) is tasks
+    for name, kind in (("instead", AuxiliaryInstead), ("addition", AuxiliaryAddition)):
+        for text, images in ((name, 64), (f"{name}:images=8", 8)):
+            objective = AUXILIARIES.read(text)(**given)
+            assert isinstance(objective, kind)
+            assert (objective.tasks, objective.images) == (tasks, images)
+            assert (objective.linear.in_features, objective.linear.out_features) == (4, 5)
+            assert objective(model, co_trained(making.episode())).loss.isfinite()
+
+
+def test_objectives_by_name() -> None:
+    assert OBJECTIVES.read("episodes")() == FromEpisodes(attribute_weight=None)
+    assert OBJECTIVES.read("episodes:attribute_weight=0.5")() == FromEpisodes(attribute_weight=0.5)
+    assert OBJECTIVES.read("classify")() == FromClasses(images=128)
+    assert OBJECTIVES.read("classify:images=16")() == FromClasses(images=16)

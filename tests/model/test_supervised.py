@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from fewshot_film.measure.audit import audit
-from fewshot_film.model.classifier import TaskConditionedExtractor
 from fewshot_film.model.supervised import SupervisedClassifier
 from fewshot_film.parts.adaptation import AdaptiveBatchNorm
 from fewshot_film.parts.head import cosine
@@ -18,17 +17,15 @@ from fewshot_film.tasks.plain import EpisodeSampler
 CLASSES = 7
 IDS = torch.tensor([[5, 0, 3], [1, 6, 2], [4, 3, 0]])
 """The classes behind the labels of three tasks."""
-ADAPTERS = ("none", "adaptive-batch-norm", "discriminative")
+ADAPTERS = ("none", "adaptive-batch-norm", "learned")
 
 
-def supervised(adaptation: str = "none", seed: int = 0) -> SupervisedClassifier:
+def supervised(adapter: str = "none", seed: int = 0) -> SupervisedClassifier:
     """A whole classifier of seven classes in evaluation mode, lived-in."""
-    extractor = making.extractor(seed=seed)
+    features = making.classifier(adapter=adapter, seed=seed).features
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        features = TaskConditionedExtractor(extractor, making.adapter(adaptation, extractor))
-        linear = nn.Linear(extractor.feature_dim(1, making.SIZE), CLASSES)
-    making.lived_in(features.adapter, seed)
+        linear = nn.Linear(features.extractor.feature_dim(1, making.SIZE), CLASSES)
     return SupervisedClassifier(features, linear).eval()
 
 
@@ -45,26 +42,26 @@ def close(a: Tensor, b: Tensor) -> None:
 # --- laws
 
 
-@pytest.mark.parametrize("adaptation", ADAPTERS)
-def test_a_task_alone_is_the_task_in_a_batch(adaptation: str) -> None:
-    model, episode = supervised(adaptation), tasks_of()
+@pytest.mark.parametrize("adapter", ADAPTERS)
+def test_a_task_alone_is_the_task_in_a_batch(adapter: str) -> None:
+    model, episode = supervised(adapter), tasks_of()
     logits = model(episode)
     for t in range(3):
         close(model(making.task(episode, t)), logits[t : t + 1])
 
 
-@pytest.mark.parametrize("adaptation", ADAPTERS)
-def test_no_answer_depends_on_the_other_queries(adaptation: str) -> None:
+@pytest.mark.parametrize("adapter", ADAPTERS)
+def test_no_answer_depends_on_the_other_queries(adapter: str) -> None:
     data = making.image_set([8] * CLASSES, size=making.SIZE)
-    found = audit(supervised(adaptation), EpisodeSampler(data, way=3, shot=2, query=3), 3)
+    found = audit(supervised(adapter), EpisodeSampler(data, way=3, shot=2, query=3), 3)
     assert not found.transductive
     assert found.changed == 0
 
 
-@pytest.mark.parametrize("adaptation", ADAPTERS)
-def test_logits_follow_the_order_of_the_task_s_classes(adaptation: str) -> None:
+@pytest.mark.parametrize("adapter", ADAPTERS)
+def test_logits_follow_the_order_of_the_task_s_classes(adapter: str) -> None:
     """Which class has which label does not matter where the adapter does not ask."""
-    model = supervised(adaptation)
+    model = supervised(adapter)
     close(model(tasks_of(IDS[:, [2, 0, 1]])), model(tasks_of())[..., [2, 0, 1]])
 
 
@@ -90,10 +87,10 @@ def test_the_state_dict_holds_all() -> None:
 # --- by hand
 
 
-@pytest.mark.parametrize("adaptation", ADAPTERS)
-def test_logits_by_hand(adaptation: str) -> None:
+@pytest.mark.parametrize("adapter", ADAPTERS)
+def test_logits_by_hand(adapter: str) -> None:
     """w_k f(query) + b_k, where k is the class behind the label and f the task's own features."""
-    model, episode = supervised(adaptation), tasks_of()
+    model, episode = supervised(adapter), tasks_of()
     features = model.features(episode.support, 3, episode.query.images)
     logits, weight, bias = model(episode), model.linear.weight, model.linear.bias
     assert logits.shape == (3, 9, 3)
@@ -127,9 +124,9 @@ def test_another_adapter_shares_the_network_and_the_linear_layer() -> None:
     assert not torch.allclose(query_too(tasks_of()), adapted)
 
 
-@pytest.mark.parametrize("adaptation", ADAPTERS)
-def test_new_classes_are_told_by_the_cosine_to_their_prototypes(adaptation: str) -> None:
-    model = supervised(adaptation)
+@pytest.mark.parametrize("adapter", ADAPTERS)
+def test_new_classes_are_told_by_the_cosine_to_their_prototypes(adapter: str) -> None:
+    model = supervised(adapter)
     images, labels = making.pictures(6), ["b", "b", "a", "a", "c", "c"]
     task = model.adapt(images, labels)
     queries = making.pictures(4, seed=5)
