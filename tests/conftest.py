@@ -44,6 +44,19 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.fixture(scope="session")
+def stopped_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny run as its process left it that ended after 4 of 6 steps, one after a checkpoint."""
+    with pytest.MonkeyPatch.context() as patch:
+        return running.unfinished(tmp_path_factory.mktemp("runs") / "stopped", patch, after=4)
+
+
+@pytest.fixture
+def stopped(stopped_once: Path, tmp_path: Path) -> Path:
+    """A copy of that run, to be spoiled and to go on with."""
+    return running.copy(stopped_once, tmp_path / "run")
+
+
 PACS = ("art_painting", "cartoon", "photo", "sketch")
 OBJECTS = ("dog", "elephant", "giraffe", "guitar", "horse", "house", "person")
 

@@ -1,12 +1,14 @@
 """The command line at work on tiny runs, in this process or in one of its own."""
 
 import os
+import resource
 import shutil
 import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -153,7 +155,7 @@ def press_ctrl_c() -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
-def unfinished(out: Path, monkeypatch: pytest.MonkeyPatch, after: int = 4) -> Path:
+def unfinished(out: Path, monkeypatch: pytest.MonkeyPatch, after: int) -> Path:
     """A run whose process ended after `after` of 6 steps; checkpoints are made at 3 and 6."""
     with monkeypatch.context() as patch:
         before_step(after, patch, cut)
@@ -180,6 +182,17 @@ def picture_folder(
             pixels = (colour + rng.integers(-30, 30, (size, size, 3))).astype(np.uint8)
             Image.fromarray(pixels).convert(mode).save(folder / f"{i}.png")
     return path
+
+
+@contextmanager
+def full_disk(room: int) -> Iterator[None]:
+    """No file can grow larger than this, as on a disk that is full when one does."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 class Count:

@@ -6,20 +6,20 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import running
 import torch
-from running import assert_same, complaint, finished, process, refused, train, unfinished
+from running import QUIET, assert_same, complaint, finished, process, refused
 
-from fewshot_film import __version__
 from fewshot_film.base.files import load_tensors, save_tensors
 from fewshot_film.errors import FewShotError, UsageError
-from fewshot_film.runs import training
+from fewshot_film.parts.schedule import SCHEDULES
 from fewshot_film.runs.run import Run
-from fewshot_film.parts.schedule import learning_rate
+from fewshot_film.runs.training import fit
 
 CHECKPOINTS = ("best.safetensors", "last.safetensors")
 
@@ -60,12 +60,11 @@ DAMAGES = (truncate, cut_header, scramble_header, empty, replace_by_another_form
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_checkpoint(
     damage: Callable[[Path], None],
-    tmp_path: Path,
+    stopped: Path,
     trained: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    run = unfinished(tmp_path / "run", monkeypatch)
+    run = stopped
     damage(run / "last.safetensors")
     best, broken = ((run / name).read_bytes() for name in CHECKPOINTS)
     line = refused(capsys, 2, "train", "--resume", "--out", run, "--device", "cpu")
@@ -86,7 +85,8 @@ def test_checkpoints_of_another_run(
     tmp_path: Path, trained: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = running.copy(trained, tmp_path / "run")
-    assert train(tmp_path / "wide", width=6, steps=1) == 0
+    wide = replace(Run(trained).config(), extractor="conv4:width=6", steps=1)
+    fit(wide, tmp_path / "wide", QUIET)
     for name in CHECKPOINTS:
         shutil.copy(tmp_path / "wide" / name, run / name)
     line = refused(capsys, 2, "evaluate", run)
@@ -131,51 +131,45 @@ def test_a_checkpoint_is_never_executed(
 
 
 CONFIGS = (
-    ('"way": 3', '"way": "five"', "way is 'five'; it must be int"),
-    ('"way": 3', '"way": null', "way is None; it must be int"),
-    ('"way": 3', '"way": 3.5', "way is 3.5; it must be int"),
-    ('"way": 3', '"way": true', "way is True; it must be int"),
-    ('"way": 3', '"way": -3', "--way is -3"),
+    ('"way": 3', '"way": "five"', "--way is 'five'; it must be a whole number"),
+    ('"way": 3', '"way": null', "--way is None; it must be a whole number"),
+    ('"way": 3', '"way": 3.5', "--way is 3.5; it must be a whole number"),
+    ('"way": 3', '"way": true', "--way is True; it must be a whole number"),
+    ('"way": 3', '"way": -3', "--way is -3; it must be at least 2"),
     ('"way": 3', '"ways": 3', "unknown field 'ways'"),
-    ('"film"', '"magic"', "conditioning is 'magic'; it must be 'film' or 'bias' or"),
-    ('"conv4"', "[]", "extractor is []; it must be 'conv4' or 'resnet12'"),
-    ('"glyphs"', "7", "dataset is 7; it must be str"),
+    ('"film"', '"magic"', "unknown conditioning 'magic'; known: film, bias, scale, gate"),
+    ('"film"', '"film:size=3"', "conditioning film has no option 'size'; it has no options"),
+    ('"conv4:width=4"', "[]", "--extractor is []; it must be text"),
+    ('"conv4:width=4"', '"conv4:width=0"', "--extractor conv4:width is 0; it must be at least 1"),
+    ('"conv4:width=4"', '"conv4:4"', "extractor conv4 has no option '4'; known: width"),
+    ('"learned"', '"none"', "--encoder is discriminative, and adapter none generates no param"),
+    ('"learned"', "null", "--adapter is None; it must be text"),
+    ('"glyphs"', "7", "--dataset is 7; it must be text"),
     ('"glyphs"', '"gone"', "unknown data set 'gone'"),
-    ('"data": null', '"data": 7', "data is 7; it must be str | None"),
-    ('"learning_rate": 0.006', '"learning_rate": "x"', "learning_rate is 'x'; it must be float"),
-    ('"learning_rate": 0.006', '"learning_rate": NaN', "--learning-rate is nan"),
+    ('"data": null', '"data": 7', "--data is 7; it must be text or none"),
+    ('"learning_rate": 0.006', '"learning_rate": "x"', "--learning-rate is 'x'; it must be a num"),
+    ('"learning_rate": 0.006', '"learning_rate": NaN', "--learning-rate is nan; it must be above"),
+    ('"clip_norm": null', '"clip_norm": 0', "--clip-norm is 0.0; it must be above 0"),
+    ('"format": 2', '"format": 3', "it is of format 3, from a newer fewshot_film; update this"),
+    ('"format": 2', '"format": "two"', "it is of format two"),
+    ('"format": 2', '"format": 1', "--extractor conv4:width is '4:width=32'; it must be a whole"),
     ('"seed": 0\n}', '"se', "config.json is not a config this version can read"),
     ("{", "[", "config.json is not a config this version can read"),
 )
 
 
-def test_a_damaged_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a process of its own, as the type checker of the tests would catch some of it first."""
-    whole = unfinished(tmp_path / "whole", monkeypatch)
-    text = (whole / "config.json").read_text()
-    for i, (old, new, _) in enumerate(CONFIGS):
-        assert text.count(old) == 1
-        run = running.copy(whole, tmp_path / str(i))
-        (run / "config.json").write_text(text.replace(old, new))
-    code = """if True:
-        import sys, contextlib, io
-        from fewshot_film.cli import main
-        for run in sys.argv[1:]:
-            for words in (["evaluate", run], ["train", "--resume", "--out", run]):
-                print("exit", main(words), flush=True)
-                print(flush=True, file=sys.stderr)
-        sys.argv[1:] = ["--version"]"""
-    runs = [tmp_path / str(i) for i in range(len(CONFIGS))]
-    exit_code, out, err = finished(process(*runs, code=code))
-    assert exit_code == 0
-    codes = [line for line in out.splitlines() if line.startswith("exit")]
-    assert codes == ["exit 2"] * 2 * len(CONFIGS)
-    assert out.endswith(f"fewshot-film {__version__}\n")
-    lines = err.strip().split("\n\n")
-    for line, (_, _, says) in zip(lines, [c for c in CONFIGS for _ in range(2)], strict=True):
-        assert says in complaint(line + "\n")
-    for run in runs:
-        assert_same(run, whole)
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(("old", "new", "says"), CONFIGS)
+def test_a_damaged_config(
+    old: str, new: str, says: str, stopped: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (stopped / "config.json").read_text()
+    assert text.count(old) == 1
+    (stopped / "config.json").write_text(text.replace(old, new))
+    before = [(stopped / name).read_bytes() for name in CHECKPOINTS]
+    for words in (["evaluate", stopped], ["train", "--resume", "--out", stopped]):
+        assert says in refused(capsys, 2, *words)
+    assert [(stopped / name).read_bytes() for name in CHECKPOINTS] == before
 
 
 @pytest.mark.parametrize("content", [b"", b"null", b"7", b'"abc"', b"{}x", b"\xff\xfe\x00binary"])
@@ -188,13 +182,8 @@ def test_a_config_of_something_else(
     assert "config" in refused(capsys, 2, "train", "--resume", "--out", run)
 
 
-def test_a_run_in_use(
-    tmp_path: Path,
-    trained: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    run = unfinished(tmp_path / "run", monkeypatch)
+def test_a_run_in_use(stopped: Path, trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = stopped
     hold = """if True:
         import filelock, sys
         with filelock.FileLock(sys.argv[1]):
@@ -228,48 +217,26 @@ def test_two_processes_in_one_folder(tmp_path: Path, trained: Path) -> None:
     assert_same(run, trained)
 
 
-def test_a_disk_that_fills_up(
-    tmp_path: Path, trained: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A file-size limit stops the writing of the checkpoint in the middle."""
-    run = unfinished(tmp_path / "run", monkeypatch)
-    before = [(run / n).read_bytes() for n in CHECKPOINTS]
-    limit = len(before[1]) - 100
-    code = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))"
-    exit_code, _, err = finished(
-        process("train", "--resume", "--out", run, "--device", "cpu", code=code)
-    )
-    assert exit_code == 1
-    assert complaint(err).startswith(f"cannot write {run / 'last.safetensors'}: File too large; ")
-    assert (run / "last.safetensors").read_bytes() == before[1]
-    assert load_tensors(run / "best.safetensors")
-    assert not list(run.glob(".*.part"))
-    running.go_on(run)
-    assert_same(run, trained)
-
-
 @pytest.mark.parametrize("name", CHECKPOINTS)
-def test_a_checkpoint_that_cannot_be_written(
-    name: str,
-    tmp_path: Path,
-    trained: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+def test_a_checkpoint_that_the_disk_has_no_room_for(
+    name: str, stopped: Path, trained: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The first bytes of the next one are on the disk when the disk is full."""
-    run = unfinished(tmp_path / "run", monkeypatch)
-    if name == "best.safetensors":  # any validation is then better than the best so far
-        forget_best(run)
-    kept = CHECKPOINTS if name == "best.safetensors" else ("last.safetensors",)  # best comes first
-    before = [(run / n).read_bytes() for n in kept]
-    (run / f".{name}.{os.getpid()}.part").symlink_to("/dev/full")
-    line = refused(capsys, 1, "train", "--resume", "--out", run, "--device", "cpu")
-    assert line.startswith(f"cannot write {run / name}: No space left on device; make room")
-    assert [(run / n).read_bytes() for n in kept] == before
-    assert not list(run.glob(".*.part"))
-    running.go_on(run)
-    if name == "last.safetensors":
-        assert_same(run, trained)
+    """Writing stops in the middle; what was there before is as it was."""
+    forget_best(stopped)  # any validation is then better than the best so far, which comes first
+    before = {n: (stopped / n).read_bytes() for n in CHECKPOINTS}
+    assert len(before["best.safetensors"]) < len(before["last.safetensors"])
+    with running.full_disk(len(before[name]) - 100):
+        line = refused(capsys, 1, "train", "--resume", "--out", stopped, "--device", "cpu")
+    assert line.startswith(f"cannot write {stopped / name}: File too large; make room")
+    whole = [n for n in CHECKPOINTS if (stopped / n).read_bytes() == before[n]]
+    assert whole == [n for n in CHECKPOINTS if n == name or name == "best.safetensors"]
+    assert load_tensors(stopped / "best.safetensors")
+    left = {path.name for path in stopped.iterdir()} - {".lock"}
+    assert left == {"config.json", "origin.json", "metrics.jsonl", *CHECKPOINTS}
+    running.go_on(stopped)
+    assert load_tensors(stopped / "last.safetensors")[1]["step"] == "6"
+    for key, value in running.weights(trained / "last.safetensors").items():
+        assert torch.equal(running.weights(stopped / "last.safetensors")[key], value)
 
 
 def forget_best(run: Path) -> None:
@@ -278,20 +245,24 @@ def forget_best(run: Path) -> None:
     save_tensors(run / "last.safetensors", tensors, about | {"best": "-1.0"})
 
 
-def test_metrics_that_cannot_be_written(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+def test_metrics_that_the_disk_has_no_room_for(
+    stopped: Path, trained: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = unfinished(tmp_path / "run", monkeypatch)
-    before = [(run / n).read_bytes() for n in CHECKPOINTS]
-    monkeypatch.setattr(Run, "forget_metrics_after", lambda _run, _step: None)
-    monkeypatch.setattr(Run, "metrics", lambda _run: [])  # /dev/full can be read without an end
-    (run / "metrics.jsonl").unlink()
-    (run / "metrics.jsonl").symlink_to("/dev/full")
-    line = refused(capsys, 1, "train", "--resume", "--out", run, "--device", "cpu")
-    assert line.startswith(f"cannot write {run / 'metrics.jsonl'}: No space left on device; ")
-    assert [(run / n).read_bytes() for n in CHECKPOINTS] == before
+    """The next line does not fit; a checkpoint is not written after it."""
+    before = {path.name: path.read_bytes() for path in stopped.iterdir()}
+    with running.full_disk(len(before["metrics.jsonl"]) + 10):
+        line = refused(capsys, 1, "train", "--resume", "--out", stopped, "--device", "cpu")
+    metrics = stopped / "metrics.jsonl"
+    assert line == (
+        f"cannot write {metrics}: File too large; free some space and pass --resume (the last "
+        "checkpoint is intact)"
+    )
+    for name in CHECKPOINTS:
+        assert (stopped / name).read_bytes() == before[name]
+    assert metrics.read_bytes().startswith(before["metrics.jsonl"])
+    running.go_on(stopped)
+    assert_same(stopped, trained)
+    assert [m["step"] for m in Run(stopped).metrics()] == [3, 3, 6, 6]
 
 
 @pytest.mark.parametrize("place", ["/proc/run", "/sys/run", f"{__file__}/run", __file__])
@@ -301,34 +272,27 @@ def test_a_folder_that_cannot_be_made(place: str, capsys: pytest.CaptureFixture[
     assert line.endswith("; train in another folder")
 
 
-def test_a_read_only_folder(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = unfinished(tmp_path / "run", monkeypatch)
-    before = [(run / n).read_bytes() for n in CHECKPOINTS]
-    (run / ".lock").unlink()
-    (run / ".lock").symlink_to("/proc/no/lock")  # a lock file that not even root can make
-    line = refused(capsys, 1, "train", "--resume", "--out", run)
-    assert line.startswith(f"cannot write in {run}: ")
-    assert [(run / n).read_bytes() for n in CHECKPOINTS] == before
+def test_a_read_only_folder(stopped: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = [(stopped / n).read_bytes() for n in CHECKPOINTS]
+    (stopped / ".lock").symlink_to("/proc/no/lock")  # a lock file that not even root can make
+    line = refused(capsys, 1, "train", "--resume", "--out", stopped)
+    assert line.startswith(f"cannot write in {stopped}: ")
+    assert [(stopped / n).read_bytes() for n in CHECKPOINTS] == before
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_without_permission(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = unfinished(tmp_path / "run", monkeypatch)
-    before = [(run / n).read_bytes() for n in CHECKPOINTS]
-    (run / ".lock").unlink(missing_ok=True)
-    run.chmod(0o500)
+def test_a_folder_without_permission(stopped: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = [(stopped / n).read_bytes() for n in CHECKPOINTS]
+    stopped.chmod(0o500)
     try:
-        line = refused(capsys, 1, "train", "--resume", "--out", run)
-        assert line.startswith(f"cannot write in {run}: Permission denied")
-        line = refused(capsys, 1, "train", *running.flags(), "--out", run / "new")
-        assert line.startswith(f"cannot write in {run / 'new'}: Permission denied")
+        line = refused(capsys, 1, "train", "--resume", "--out", stopped)
+        assert line.startswith(f"cannot write in {stopped}: Permission denied")
+        new = stopped / "new"
+        line = refused(capsys, 1, "train", *running.flags(), "--out", new)
+        assert line.startswith(f"cannot write in {new}: Permission denied")
     finally:
-        run.chmod(0o700)
-    assert [(run / n).read_bytes() for n in CHECKPOINTS] == before
+        stopped.chmod(0o700)
+    assert [(stopped / n).read_bytes() for n in CHECKPOINTS] == before
 
 
 @pytest.mark.parametrize("every", [1, 3, 6])
@@ -346,15 +310,18 @@ def test_a_loss_that_is_not_a_number(
 
 
 def test_a_loss_that_breaks_later(
-    tmp_path: Path, trained: Path, monkeypatch: pytest.MonkeyPatch
+    stopped: Path, trained: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = unfinished(tmp_path / "run", monkeypatch)
-    before = [(run / n).read_bytes() for n in CHECKPOINTS]
-    rate = learning_rate
+    before = [(stopped / n).read_bytes() for n in CHECKPOINTS]
+    usual = SCHEDULES.parts["cosine"]
+
+    def bursting(learning_rate: float, steps: int, step: int) -> float:
+        return 1e30 if step == 4 else usual(learning_rate, steps, step)
+
     with monkeypatch.context() as patch:
-        patch.setattr(training, "learning_rate", lambda c, s: 1e30 if s == 4 else rate(c, s))
+        patch.setitem(SCHEDULES.parts, "cosine", bursting)
         with pytest.raises(FewShotError, match=r"the loss is not finite at step 5 \("):
-            running.go_on(run)
-    assert [(run / n).read_bytes() for n in CHECKPOINTS] == before
-    running.go_on(run)
-    assert_same(run, trained)
+            running.go_on(stopped)
+    assert [(stopped / n).read_bytes() for n in CHECKPOINTS] == before
+    running.go_on(stopped)
+    assert_same(stopped, trained)

@@ -103,14 +103,11 @@ def test_a_crash_at_any_step(
     assert untimed(run) == untimed(trained)
 
 
-def test_a_torn_line_of_metrics_is_dropped(
-    tmp_path: Path, trained: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = unfinished(tmp_path / "run", monkeypatch)
-    with (run / "metrics.jsonl").open("a") as file:
+def test_a_torn_line_of_metrics_is_dropped(stopped: Path, trained: Path) -> None:
+    with (stopped / "metrics.jsonl").open("a") as file:
         file.write('{"step": 4, "loss": 1.5}\n{"step": 5, "lo')
-    running.go_on(run)
-    assert untimed(run) == untimed(trained)
+    running.go_on(stopped)
+    assert untimed(stopped) == untimed(trained)
 
 
 @pytest.mark.parametrize("step", [0, 2])
@@ -171,12 +168,11 @@ def test_what_the_end_still_lacks_is_made(tmp_path: Path, trained: Path) -> None
     assert a["accuracies"] == b["accuracies"]
 
 
-def test_resume_remembers_the_flags(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = unfinished(tmp_path / "run", monkeypatch)
-    config = Run(run).config()
-    assert running.command("train", "--resume", f"--out={run}", "--device", "cpu") == 0
-    assert Run(run).config() == config
-    assert (run / "test.json").exists()
+def test_resume_remembers_the_flags(stopped: Path) -> None:
+    config = Run(stopped).config()
+    assert running.command("train", "--resume", f"--out={stopped}", "--device", "cpu") == 0
+    assert Run(stopped).config() == config
+    assert (stopped / "test.json").exists()
 
 
 def test_resume_with_another_flag(

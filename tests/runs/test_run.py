@@ -104,7 +104,7 @@ def test_a_run_that_is_mistyped(trained: Path) -> None:
 
 
 def test_whether_a_run_is_finished(
-    tmp_path: Path, trained: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, trained: Path, stopped: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = Run(trained).config()
     assert Run(trained).is_finished(config)
@@ -112,10 +112,10 @@ def test_whether_a_run_is_finished(
     assert not Run(trained).is_finished(replace(config, steps=7))
     assert not Run(tmp_path).is_finished(config)
     assert not Run(running.unfinished(tmp_path / "a", monkeypatch, after=1)).is_finished(config)
-    assert not Run(running.unfinished(tmp_path / "b", monkeypatch, after=4)).is_finished(config)
-    stopped = running.copy(trained, tmp_path / "c")
-    (stopped / "last.safetensors").unlink()
     assert not Run(stopped).is_finished(config)
+    lost = running.copy(trained, tmp_path / "c")
+    (lost / "last.safetensors").unlink()
+    assert not Run(lost).is_finished(config)
 
 
 def test_a_run_of_an_earlier_version(tmp_path: Path, trained: Path) -> None:
