@@ -13,14 +13,14 @@ def test_choice(monkeypatch: pytest.MonkeyPatch) -> None:
         assert choose_device("cpu") == torch.device("cpu")
     assert choose_device("cuda") == torch.device("cuda")
     assert choose_device("cuda:1") == torch.device("cuda:1")
-    with pytest.raises(UsageError, match="--device cuda:2: this machine has 2 CUDA devices"):
+    with pytest.raises(UsageError, match="`device` cuda:2: this machine has 2 CUDA devices"):
         choose_device("cuda:2")
 
 
 @pytest.mark.parametrize("name", ["", "gpus", "mps", "meta", "cuda:", "cuda:-1", "cuda:x", "CPU"])
 def test_other_names(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
-    with pytest.raises(UsageError, match="--device"):
+    with pytest.raises(UsageError, match="`device`"):
         choose_device(name)
 
 

@@ -27,8 +27,8 @@ def test_what_a_device_cannot_do(computes: bool, end: str, monkeypatch: pytest.M
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A copy of the package's place in a folder of its own."""
-    (tmp_path / "fewshot_film").mkdir()
-    file = tmp_path / "fewshot_film" / "provenance.py"
+    file = tmp_path / "fewshot_film" / "base" / "provenance.py"
+    file.parent.mkdir(parents=True)
     file.write_text("first\n")
     monkeypatch.setattr(provenance, "__file__", str(file))
     yield tmp_path
@@ -59,7 +59,7 @@ def test_the_commit_and_whether_files_differ_from_it(checkout: Path) -> None:
     new.write_text("not committed\n")
     assert commit() == head + "+"
     new.unlink()
-    (checkout / "fewshot_film" / "provenance.py").write_text("second\n")
+    (checkout / "fewshot_film" / "base" / "provenance.py").write_text("second\n")
     assert commit() == head + "+"
 
 
