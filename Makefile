@@ -7,10 +7,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
-.PHONY: train test fast lint results clean
+.PHONY: train ship test fast lint results clean
 
 train: $(STAMP)
 	$(BIN)/python experiments/quickstart.py
+
+# the weights that ship with the package: those of `make train`
+ship: train
+	$(BIN)/python experiments/ship_weights.py
 
 test: lint
 	$(BIN)/python -m pytest -n 2 -m "not gpu"
@@ -43,6 +47,7 @@ results: $(STAMP)
 	$(BIN)/python experiments/adabn_office_caltech10.py
 	$(BIN)/python benchmarks/step.py
 	$(BIN)/python benchmarks/adaptation.py
+	$(BIN)/python benchmarks/import_time.py
 
 # torch is asked for by its exact version first: a range takes a CUDA build of gigabytes
 $(STAMP): pyproject.toml constraints.txt

@@ -80,7 +80,8 @@ class Train:
         new = "domains" if protocol.domains else "classes"
         print(f"on {new} never seen: {percent(test['accuracy'], test['ci95'])} %")
         print(f"that is {protocol}")
-        print(f"run folder: {run.path} (curves.png, episodes.png, test.json)")
+        made = (run.curves_file, run.episodes_file, run.test_file)
+        print(f"run folder: {run.path} ({', '.join(f.name for f in made if f.exists())})")
         print(f"next: fewshot-film evaluate {run.path} --help")
 
 
