@@ -1,8 +1,10 @@
 """Small random inputs and lived-in models, each a function of its seed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
+from jaxtyping import config as jaxtyping_config
 from torch import Tensor, nn
 
 from fewshot_film.base.family import options_of
@@ -29,6 +31,17 @@ DEFAULTS = Config(
     size=SIZE,
 )
 """What `classifier` is made of unless told otherwise."""
+
+
+@contextmanager
+def unchecked() -> Iterator[None]:
+    """Without the checks of annotations: as a person runs it, and as torch.export can follow."""
+    before = jaxtyping_config.jaxtyping_disable
+    jaxtyping_config.update("jaxtyping_disable", True)
+    try:
+        yield
+    finally:
+        jaxtyping_config.update("jaxtyping_disable", before)
 
 
 def seeded(seed: int = 0) -> torch.Generator:

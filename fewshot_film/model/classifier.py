@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from fewshot_film.base.modes import evaluating
 from fewshot_film.base.pixels import as_pixels, check_pixels
+from fewshot_film.errors import UsageError
 from fewshot_film.model.adapted import AdaptedClassifier, AdaptedExtractor, Labels, encoded
 from fewshot_film.parts.adaptation import Adapter
 from fewshot_film.parts.conditioning import TaskParams
@@ -95,6 +96,11 @@ class Classifier(nn.Module, ABC):
         self.features, self.head = features, head
 
     def forward(self, episode: Episode) -> Float[Tensor, "task query way"]:
+        if not isinstance(episode, Episode):
+            raise UsageError(
+                f"a classifier answers an Episode, and was given a {type(episode).__name__}; pass "
+                "images to its `features.extractor`, or to what `adapt` gives"
+            )
         return self.classify(episode, self.features.params_of(episode))
 
     @abstractmethod

@@ -19,7 +19,6 @@ from laws.telling import (
     same_state,
     saved_and_loaded,
     state_of,
-    unchecked,
 )
 from torch import nn
 
@@ -140,7 +139,7 @@ def an_evaluation_remembers_nothing(case: Case) -> None:
 def an_adapted_extractor_can_be_exported(case: Case) -> None:
     features, support = case.model().features, making.labeled(1, WAY, 2)
     images = making.pictures(4, seed=5)
-    with unchecked():
+    with making.unchecked():
         adapted = features.adapt(support.images[0], support.labels[0])
         expected = features(support, WAY, images.unsqueeze(0)).squeeze(0)
         close(adapted(images), expected)
@@ -158,7 +157,10 @@ def a_gradient_reaches_the_generator(case: Case) -> None:
     moved = reached(model, generator)
     assert moved, "nothing can start to learn"
     assert moved <= names, "zero multipliers hide the network behind them"
-    for size in (0.1, 0.05):  # one multiplier may wait for another, as of a product of two parameters
+    for size in (
+        0.1,
+        0.05,
+    ):  # one multiplier may wait for another, as of a product of two parameters
         with torch.no_grad():
             for multiplier in multipliers:
                 assert multiplier.grad is not None

@@ -7,7 +7,7 @@ import torch
 from laws.broken import conditionings, extractors, normalizations
 from laws.cases import Case
 from laws.law import Laws
-from laws.telling import apart, close, same_state, state_of, unchecked
+from laws.telling import apart, close, same_state, state_of
 
 from fewshot_film.parts.extractor import Site
 
@@ -134,6 +134,6 @@ def an_extractor_remembers_nothing(case: Case) -> None:
 def an_extractor_can_be_exported(case: Case) -> None:
     net, images = case.net(), making.pictures(2, 3)
     params = making.task_params(net, 2)
-    with unchecked():
+    with making.unchecked():
         made = torch.export.export(net, (images, params)).module()
         close(made(images, params), net(images, params))

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, TypeAlias, final
 
+import making
 import pytest
 from laws.cases import BASE, Case, drawn, varied, worded
-from laws.telling import unchecked
 from torch import nn
 
 from fewshot_film.parts.adaptation import Adapter
@@ -54,7 +54,7 @@ class Law:
         return self.check.__name__
 
     def __call__(self, case: Case) -> None:
-        with nullcontext() if self.shapes else unchecked():
+        with nullcontext() if self.shapes else making.unchecked():
             self.check(case)
 
     @property

@@ -2,13 +2,10 @@
 
 import io
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 import making
 import torch
-from jaxtyping import config as jaxtyping_config
 from torch import Tensor, nn
 
 from fewshot_film.parts.conditioning import SiteParams
@@ -60,17 +57,6 @@ def saved_and_loaded(state: dict[str, Tensor]) -> dict[str, Tensor]:
     buffer.seek(0)
     loaded: dict[str, Tensor] = torch.load(buffer)
     return loaded
-
-
-@contextmanager
-def unchecked() -> Iterator[None]:
-    """Without the checks of shapes, which torch.export cannot follow."""
-    before = jaxtyping_config.jaxtyping_disable
-    jaxtyping_config.update("jaxtyping_disable", True)
-    try:
-        yield
-    finally:
-        jaxtyping_config.update("jaxtyping_disable", before)
 
 
 def exported(module: nn.Module, arguments: tuple[object, ...]) -> nn.Module:

@@ -139,6 +139,11 @@ class Extractor(nn.Module, ABC):
 
     def _visited(self, images: TaskImages, visit: Visit) -> Float[Tensor, "task example feature"]:
         """The features, where `visit` decides at every site; it sees the task axis."""
+        if images.ndim != 5:
+            raise UsageError(
+                "an extractor takes images as (task, image, channel, height, width), these are "
+                f"{tuple(images.shape)}; pass images.unsqueeze(0) for those of one task"
+            )
         batch = images.shape[:2]
         flat = as_float(images) if images.dtype == torch.uint8 else images
         flat = flat.to(next(self.parameters(), flat).dtype)

@@ -110,6 +110,7 @@ def layer_by_layer(network: nn.Module, batches: Batches) -> DomainStatistics:
 
     It passes over the batches as often as there are batch norms, in the order of their use.
     """
+    _check_several(batches)
     if not isinstance(batches, Sequence):  # a loader may shuffle, a stream ends
         raise UsageError(
             f"layer_by_layer passes over the same batches again and again, and was given a "
@@ -160,6 +161,7 @@ def _pass_through(
         assert isinstance(norm, _BatchNorm)
         set_moments(norm, decide(name, moments(inputs[0])))
 
+    _check_several(batches)
     hooks = [
         norm.register_forward_pre_hook(partial(hook, name=name))
         for name, norm in batch_norms(network).items()
@@ -169,7 +171,7 @@ def _pass_through(
         with evaluating(network):
             for count, batch in enumerate(batches, 1):
                 _check(batch, count)
-                _take(network, batch.to(device), count)
+                network(batch.to(device))
     finally:
         for handle in hooks:
             handle.remove()
@@ -177,16 +179,12 @@ def _pass_through(
         raise UsageError("adaptive batch norm was given no batch; pass images of the target domain")
 
 
-def _take(network: nn.Module, batch: Tensor, number: int) -> None:
-    try:
-        network(batch)
-    except torch.cuda.OutOfMemoryError:
-        raise
-    except (RuntimeError, ValueError, TypeError, AttributeError) as error:
+def _check_several(batches: object) -> None:
+    if isinstance(batches, Tensor):
         raise UsageError(
-            f"{type(network).__name__} cannot take batch {number} of the target domain, of shape "
-            f"{tuple(batch.shape)} ({error}); give images of its own size and channels"
-        ) from error
+            f"the batches are one tensor, of shape {tuple(batches.shape)}; pass a list of batches, "
+            "such as [images]"
+        )
 
 
 def _check(batch: object, number: int) -> None:
