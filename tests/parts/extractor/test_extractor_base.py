@@ -4,8 +4,8 @@ import torch
 from torch import nn
 
 from fewshot_film.errors import UsageError
-from fewshot_film.parts.conditioning import FiLM, Gate
-from fewshot_film.parts.extractor import Extractor, Site
+from fewshot_film.parts.conditioning import FiLM
+from fewshot_film.parts.extractor import EXTRACTORS, Site
 from fewshot_film.parts.normalization import BatchNorm
 
 
@@ -56,47 +56,17 @@ def test_parameters_of_a_site_that_is_not_there() -> None:
         net(making.pictures(1, 2), params)
 
 
-@pytest.mark.parametrize("name", ["conv4", "resnet12"])
-def test_sites_are_named_in_the_order_of_the_data_flow(name: str) -> None:
-    net, seen = making.extractor(name), []
-    sites = net.sites()
-    for site_name, site in sites.items():
-        site.register_forward_hook(lambda *_, site_name=site_name: seen.append(site_name))
-    net(making.pictures(1, 2))
-    assert seen == list(sites)
-    assert not any("." in site_name for site_name in sites)
-    assert {id(s) for s in sites.values()} == {id(m) for m in net.modules() if isinstance(m, Site)}
-
-
-@pytest.mark.parametrize("name", ["conv4", "resnet12"])
+@pytest.mark.parametrize("name", EXTRACTORS.names)
 def test_identity_names_every_site_that_can_be_steered(name: str) -> None:
-    net = making.extractor(name, Gate)
+    net = making.extractor(name, "gate")
     identity = net.identity()
     assert list(identity) == [site for site in net.sites() if "shortcut" not in site]
     for site, params in identity.items():
         assert params["gate"].shape == (norm_of(net.sites()[site]).num_features,)
 
 
-@pytest.mark.parametrize("name", ["conv4", "resnet12"])
-def test_feature_dim_changes_nothing(name: str) -> None:
-    net: Extractor = making.extractor(name).train()
-    before = {key: value.clone() for key, value in net.state_dict().items()}
-    assert net.feature_dim(1, 32) == {"conv4": 4 * 4, "resnet12": 32}[name]
-    assert all(m.training for m in net.modules())
-    assert all(torch.equal(value, before[key]) for key, value in net.state_dict().items())
-
-
-def test_the_task_axis_comes_first() -> None:
-    """Task t's examples meet task t's parameters, whatever their number."""
-    net, images = making.extractor(), making.pictures(2, 3)
-    params = making.task_params(net, 2)
-    swapped = {s: {n: v.flip(0) for n, v in p.items()} for s, p in params.items()}
-    torch.testing.assert_close(net(images.flip(0), swapped).flip(0), net(images, params))
-    assert not torch.allclose(net(images, swapped), net(images, params), atol=1e-2)
-
-
 def test_weights_are_channels_last() -> None:
-    for name in ("conv4", "resnet12"):
+    for name in EXTRACTORS.names:
         net = making.extractor(name)
         convolutions = [m for m in net.modules() if isinstance(m, nn.Conv2d)]
         assert all(c.weight.is_contiguous(memory_format=torch.channels_last) for c in convolutions)
@@ -104,9 +74,27 @@ def test_weights_are_channels_last() -> None:
 
 def test_a_support_set_without_images() -> None:
     with pytest.raises(UsageError, match="the support set holds no images"):
-        making.extractor("conv4 meta").described(making.pictures(2, 0))
+        making.extractor(normalization="meta").described(making.pictures(2, 0))
 
 
-def test_images_as_bytes_are_scaled() -> None:
-    net, pixels = making.extractor(), (making.pictures(2, 3) * 255).round().byte()
-    torch.testing.assert_close(net(pixels), net(pixels / 255))
+@pytest.mark.parametrize("name", EXTRACTORS.names)
+def test_images_of_another_shape(name: str) -> None:
+    """Of other channels, or too small; any larger ones are taken, oblong ones too."""
+    net = making.extractor(name, channels=3)
+    side = net.smallest
+    net.check_images(making.pictures(2, channels=3, size=side))
+    net.check_images(making.pictures(1, 2, channels=3, size=50)[..., : side + 1])
+    with pytest.raises(UsageError, match="takes images of 3 channels, these have 1; convert them"):
+        net.check_images(making.pictures(2, size=side))
+    narrow = making.pictures(2, channels=3, size=side)[..., 1:]
+    message = f"images of {side} pixels a side or more, these have {side}x{side - 1}; resize them"
+    with pytest.raises(UsageError, match=message):
+        net.check_images(narrow)
+
+
+@pytest.mark.parametrize("name", EXTRACTORS.names)
+def test_the_smallest_images_have_features_and_smaller_ones_have_none(name: str) -> None:
+    net = making.extractor(name)
+    assert net(making.pictures(1, 2, size=net.smallest)).shape[2] > 0
+    with pytest.raises((RuntimeError, ZeroDivisionError)):
+        net(making.pictures(1, 2, size=net.smallest - 1))

@@ -9,7 +9,15 @@ from torch.nn import functional as F
 from fewshot_film.errors import UsageError
 from fewshot_film.parts.adaptation.adaptive_batch_norm import batch_norm_of
 from fewshot_film.parts.conditioning import FiLM, SiteParams
-from fewshot_film.parts.extractor import Conv4, DropBlock, Extractor, ResNet12, global_average, wide_resnet12
+from fewshot_film.parts.extractor import (
+    EXTRACTORS,
+    Conv4,
+    DropBlock,
+    Extractor,
+    ResNet12,
+    tadam_resnet12,
+    wide_resnet12,
+)
 from fewshot_film.parts.extractor.resnet12 import Activation, ResidualBlock
 
 
@@ -50,7 +58,7 @@ def lived_in(net: ResNet12) -> ResNet12:
         (lambda: ResNet12(FiLM, channels=1, width=4), swish, 4),
         (lambda: ResNet12(FiLM, channels=1, width=4, max_pools=3), swish, 3),
         (lambda: ResNet12(FiLM, channels=1, width=4, max_pools=1), swish, 1),
-        (lambda: wide_resnet12(FiLM, channels=1, width=4, pooling=global_average), leaky, 4),
+        (lambda: wide_resnet12(FiLM, channels=1, width=4, pooling="average"), leaky, 4),
     ],
 )
 def test_resnet12_follows_the_papers(
@@ -98,7 +106,7 @@ def test_size_of_the_published_wide_network() -> None:
     )
     assert sum(p.numel() for p in net.parameters()) == parameters == 12_424_320
     assert net.feature_dim(3, 84) == 640 * 5 * 5 == 16_000
-    assert wide_resnet12(FiLM, pooling=global_average).feature_dim(3, 84) == 640
+    assert wide_resnet12(FiLM, pooling="average").feature_dim(3, 84) == 640
 
 
 def test_the_wide_network_drops_as_published() -> None:
@@ -112,6 +120,19 @@ def test_the_wide_network_drops_as_published() -> None:
         pool, last = block.end.children()
         assert isinstance(pool, nn.MaxPool2d)
         assert last is drop
+
+
+@pytest.mark.parametrize("name", ["resnet12", "wide-resnet12"])
+def test_pooling_by_name(name: str) -> None:
+    """Value by value or the mean of each channel, of the same maps."""
+    flat, mean = (
+        EXTRACTORS.read(f"{name}:width=4,pooling={pooling}")(conditioning=FiLM, channels=1, size=32)
+        for pooling in ("flat", "average")
+    )
+    mean.load_state_dict(flat.state_dict())
+    images = making.pictures(2, 3, size=32)
+    maps = flat.eval()(images).unflatten(2, (-1, 2, 2))
+    torch.testing.assert_close(mean.eval()(images), maps.mean((3, 4)))
 
 
 def test_a_wide_network_in_training_without_drops_is_that_network() -> None:
@@ -139,7 +160,9 @@ def test_the_wide_network_trains_in_autocast() -> None:
 
 @pytest.mark.parametrize("max_pools", [0, 5])
 def test_a_bad_number_of_max_pools_is_named(max_pools: int) -> None:
-    with pytest.raises(UsageError, match=f"max_pools is {max_pools}"):
+    with pytest.raises(
+        UsageError, match=f"`max_pools` is {max_pools}; ResNet-12 has 4 blocks, pass 1 to 4"
+    ):
         ResNet12(FiLM, max_pools=max_pools)
 
 
@@ -148,7 +171,7 @@ def test_three_max_pools_keep_the_width_of_the_features() -> None:
     assert {net.feature_dim(1, size) for size in (8, 16, 33)} == {32}
 
 
-@pytest.mark.parametrize("build", [Conv4, ResNet12, wide_resnet12])
+@pytest.mark.parametrize("build", [Conv4, ResNet12, tadam_resnet12, wide_resnet12])
 def test_pixel_scale_multiplies_the_images(build: Callable[..., Extractor]) -> None:
     net = build(FiLM, channels=1, width=4)
     scaled = build(FiLM, channels=1, width=4, pixel_scale=255.0)
