@@ -1,27 +1,45 @@
 import copy
-from typing import final
+from typing import Any, final
 
 import making
 import pytest
 import torch
-from jaxtyping import config as jaxtyping_config
 from torch import Tensor, nn
 
 from fewshot_film.errors import UsageError
 from fewshot_film.measure.sanity import is_transductive
 from fewshot_film.model.classifier import FewShotClassifier, TaskConditionedExtractor
-from fewshot_film.parts.adaptation import AdaptiveBatchNorm
+from fewshot_film.parts.adaptation import ADAPTERS, AdaptiveBatchNorm
 from fewshot_film.parts.adaptation.adaptive_batch_norm import batch_norm_of
-from fewshot_film.parts.conditioning import Bias, FiLM, Gate, Unconditioned
-from fewshot_film.parts.extractor import Conv4, Extractor, Site
+from fewshot_film.parts.conditioning import CONDITIONINGS
+from fewshot_film.parts.encoder import ENCODERS
+from fewshot_film.parts.extractor import Extractor, Site
 from fewshot_film.parts.extractor.base import Visit
 from fewshot_film.parts.head import PrototypeHead
-from fewshot_film.parts.normalization import MetaBatchNorm
-from fewshot_film.parts.statistics.domain import source_statistics, with_statistics
+from fewshot_film.parts.statistics.domain import (
+    DomainStatistics,
+    source_statistics,
+    with_statistics,
+)
 from fewshot_film.parts.statistics.estimators import one_pass
 from fewshot_film.tasks.episode import LabeledSet
 
 adapt = AdaptiveBatchNorm()
+
+
+@final
+class Short(Extractor):
+    """images -> what a site gives behind a stem."""
+
+    def __init__(self, stem: nn.Module, channels: int) -> None:
+        super().__init__()
+        self.stem, self.site = stem, Site(channels)
+
+    def sites(self) -> dict[str, Site]:
+        return {"site": self.site}
+
+    def embed(self, images: Tensor, at: Visit) -> Tensor:
+        return at("site", self.site, self.stem(images)).flatten(1)
 
 
 def replaced(extractor: Extractor, images: Tensor) -> Extractor:
@@ -57,10 +75,10 @@ def test_it_replaces_the_moments_layer_by_layer(name: str) -> None:
 
 
 def test_one_site_against_the_equation() -> None:
-    site, h = Site(3, FiLM).eval(), torch.randn(2, 4, 3, 5, 5) * 3 + 1
-    making.lived_in(site)
-    norm = batch_norm_of("site", site)
-    out = site(h, adapt._moments("site", site, h))
+    net, h = Short(nn.Identity(), channels=3).eval(), torch.randn(2, 4, 3, 5, 5) * 3 + 1
+    making.lived_in(net)
+    norm = batch_norm_of("site", net.site)
+    out = net(h, adapt(LabeledSet(h, torch.zeros(2, 4).long()), 2, net)).view_as(h)
     mean, var = h.mean((1, 3, 4), keepdim=True), h.var((1, 3, 4), keepdim=True, correction=0)
     weight, bias = norm.weight.view(3, 1, 1), norm.bias.view(3, 1, 1)
     torch.testing.assert_close(
@@ -101,10 +119,10 @@ def test_a_prior_is_so_many_images_of_the_source(prior: float) -> None:
     close(blended["mean"][0], merged.mean)
 
 
-@pytest.mark.parametrize("adaptation", ["tadam", "discriminative"])
-def test_film_follows_the_adapted_batch_norm(adaptation: str) -> None:
+@pytest.mark.parametrize("encoder", ENCODERS.names)
+def test_film_follows_the_adapted_batch_norm(encoder: str) -> None:
     """Moments are those of the support set under the learned adapter's FiLM, layer by layer."""
-    model, support = making.classifier(adaptation), making.labeled(1, 3, 2)
+    model, support = making.classifier(encoder=encoder), making.labeled(1, 3, 2)
     net, learned = model.features.extractor, model.features.adapter
     film = learned(support, 3, net)
     params = AdaptiveBatchNorm(film=learned)(support, 3, net)
@@ -121,7 +139,7 @@ def test_film_follows_the_adapted_batch_norm(adaptation: str) -> None:
 
 
 def test_a_domain_s_statistics_go_with_film_too() -> None:
-    model, support = making.classifier("tadam"), making.labeled(2, 3, 2)
+    model, support = making.classifier(), making.labeled(2, 3, 2)
     net, learned = model.features.extractor, model.features.adapter
     found = one_pass(net, [making.pictures(1, 70, seed=3)])
     params = AdaptiveBatchNorm(found, film=learned)(support, 3, net)
@@ -149,7 +167,7 @@ def test_it_leaves_the_extractor_as_it_was() -> None:
 
 
 def test_it_works_with_every_mechanism() -> None:
-    for mechanism in (Bias, Gate, Unconditioned):
+    for mechanism in CONDITIONINGS.names:
         net, support = making.extractor("conv4", mechanism), making.labeled(2, 3, 2)
         expected = making.extractor("conv4")
         close(
@@ -159,10 +177,37 @@ def test_it_works_with_every_mechanism() -> None:
 
 
 def test_a_network_with_other_norms() -> None:
-    net = Conv4(FiLM, width=4, normalization=MetaBatchNorm).eval()
+    net = making.extractor(normalization="meta")
     words = "'block1' holds MetaBatchNorm; use an extractor with BatchNorm"
     with pytest.raises(UsageError, match=words):
         adapt(making.labeled(2, 3, 2), 3, net)
+
+
+def named(options: str = "", **given: Any) -> AdaptiveBatchNorm:
+    made = ADAPTERS.read(f"adaptive-batch-norm:{options}")(**given)
+    assert isinstance(made, AdaptiveBatchNorm)
+    return made
+
+
+def test_it_is_chosen_by_name_and_options() -> None:
+    own = making.classifier().features.adapter
+    found = one_pass(making.extractor(), [making.pictures(1, 4)])
+    plain = named(own=own, domain=never)
+    assert (plain.statistics, plain.prior, plain.film) == ("support", 0.0, None)
+    assert named("statistics=support+query,prior=3").prior == 3.0
+    assert named("statistics=support+query").transductive
+    assert named("film=own", own=own, domain=never).film is own
+    assert named("statistics=domain", own=own, domain=lambda: found).statistics is found
+
+
+def never() -> DomainStatistics:
+    raise AssertionError("a domain is looked at only where it is asked for")
+
+
+@pytest.mark.parametrize("options", ["statistics=domain", "film=own"])
+def test_what_only_a_trained_run_has(options: str) -> None:
+    with pytest.raises(UsageError, match="is for a test of a trained run"):
+        named(options)
 
 
 def test_queries_that_are_not_there() -> None:
@@ -194,31 +239,16 @@ def test_nothing_to_train() -> None:
     assert not adapt.state_dict()
 
 
-def test_statistics_of_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jaxtyping_config, "jaxtyping_disable", True)  # as a person runs it
-    with pytest.raises(UsageError, match="statistics is 'domain'; pass 'support', 'support"):
+def test_statistics_of_nothing() -> None:
+    words = "statistics is 'domain'; pass 'support', 'support"
+    with making.unchecked(), pytest.raises(UsageError, match=words):
         AdaptiveBatchNorm("domain")  # type: ignore[arg-type]
 
 
-@final
-class WithStem(Extractor):
-    """A batch norm before the only site."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stem, self.site = nn.BatchNorm2d(1), Site(1)
-
-    def sites(self) -> dict[str, Site]:
-        return {"site": self.site}
-
-    def embed(self, images: Tensor, at: Visit) -> Tensor:
-        return at("site", self.site, self.stem(images)).flatten(1)
-
-
 def test_a_batch_norm_at_no_site_is_not_left_behind() -> None:
-    net, support = WithStem().eval(), making.labeled(2, 3, 2)
+    net, support = Short(nn.BatchNorm2d(1), channels=1).eval(), making.labeled(2, 3, 2)
     for adapter in (adapt, AdaptiveBatchNorm(one_pass(net, [support.images]))):
-        with pytest.raises(UsageError, match="the batch norm 'stem' of WithStem is at no site"):
+        with pytest.raises(UsageError, match="the batch norm 'stem' of Short is at no site"):
             adapter(support, 3, net)
 
 
