@@ -37,8 +37,12 @@ class Family(Generic[Made]):
         name, _, words = text.partition(":")
         if name not in self.parts:
             raise UsageError(f"unknown {self.kind} {name!r}; {near(name, self.parts)}")
-        pairs = [word.partition("=") for word in words.split(",") if word]
-        return self.choose(name, {key: value if eq else "yes" for key, eq, value in pairs})
+        options: dict[str, str] = {}
+        for key, eq, value in (word.partition("=") for word in words.split(",") if word):
+            if key in options:
+                raise UsageError(f"{self.kind} {name} is given {key!r} twice; leave one out")
+            options[key] = value if eq else "yes"
+        return self.choose(name, options)
 
     def choose(self, name: str, options: Mapping[str, Any]) -> Choice[Made]:
         """The part of that name with these options, those at their defaults left out."""
