@@ -1,11 +1,15 @@
 """What cannot be done is refused with one line and exit code 2, before anything is written."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import running
-from running import command, flags, picture_folder, refused
+from running import QUIET, command, flags, picture_folder, refused
+
+from fewshot_film.runs.run import Run
+from fewshot_film.runs.training import fit
 
 COUNTS = (
     "way",
@@ -14,8 +18,6 @@ COUNTS = (
     "query",
     "tasks",
     "steps",
-    "width",
-    "size",
     "validate-every",
     "validation-episodes",
     "test-episodes",
@@ -44,15 +46,34 @@ def test_counts_of_training(
     [
         ("way", "five", "--way"),
         ("test-way", "1", "--test-way is 1; it must be at least 2"),
-        ("size", "8", "--size is 8; the extractors halve images four times, pass 16"),
+        *(("size", side, f"--size is {side}; it must be at least 16") for side in ("8", "0", "-1")),
+        *(
+            ("extractor", f"conv4:width={width}", f"--extractor conv4:width is {width}; it must be")
+            for width in ("0", "-1")
+        ),
+        ("extractor", "conv4:width=x", "--extractor conv4:width is 'x'; it must be a whole number"),
+        ("extractor", "conv4:wide=4", "conv4 has no option 'wide'; known: width, pixel_scale; did"),
+        ("extractor", "conv4:max_pools=3", "extractor conv4 has no option 'max_pools'; known: wid"),
+        ("extractor", "conv4:drop_side=3", "extractor conv4 has no option 'drop_side'; known: wid"),
+        ("extractor", "conv4:pooling=flat", "extractor conv4 has no option 'pooling'; known: widt"),
+        ("extractor", "resnet12:max_pools=5", "--max-pools is 5; ResNet-12 has 4 blocks, pass 1 "),
+        ("extractor", "resnet12:pooling=x", "--extractor resnet12:pooling is 'x'; it must be 'av"),
+        ("encoder", "prototype-mean:statistics=x", "encoder prototype-mean:statistics is 'x'; it "),
+        ("encoder", "discriminative:statistics=running", "has no option 'statistics'"),
+        ("normalization", "group:groups=3", "group"),
         ("learning-rate", "0", "--learning-rate is 0.0; it must be above 0"),
         ("learning-rate", "-1", "--learning-rate is -1.0; it must be above 0"),
         ("learning-rate", "nan", "--learning-rate is nan; it must be above 0"),
-        ("weight-decay", "-1", "--weight-decay is negative"),
-        ("attribute-weight", "-0.5", "--attribute-weight is negative"),
-        ("seed", "-1", "--seed is negative"),
+        ("clip-norm", "0", "--clip-norm is 0.0; it must be above 0"),
+        ("clip-norm", "x", "--clip-norm"),
+        ("optimizer", "adamw:decay=-1", "--optimizer adamw:decay is -1.0; it must be at least 0"),
+        ("optimizer", "sgd:multiplier_decay=-1", "multiplier_decay is -1.0; it must be at least"),
+        ("objective", "episodes:attribute_weight=-0.5", "weight is -0.5; it must be at least 0"),
+        ("head", "cosine:scale=0", "--head cosine:scale is 0.0; it must be above 0"),
+        ("head", "cosin", "unknown head 'cosin'; known: squared-euclidean, euclidean, cosine; did"),
+        ("seed", "-1", "--seed is -1; it must be at least 0"),
         ("channels", "2", "--channels is 2; pass 1 (grey) or 3 (colour)"),
-        ("channels", "3", "--channels is 3, glyphs has 1; pass --channels 1"),
+        ("channels", "3", "images with 3 channels, glyphs has 1; train with --channels 1, or"),
         ("way", "100000", "--way is 100000"),
         ("test-way", "100000", "--way is 100000"),
         ("device", "cuda", "--device cuda: this machine has 0 CUDA devices; pass --device cpu"),
@@ -61,15 +82,20 @@ def test_counts_of_training(
         ("device", "mps", "--device is 'mps'"),
         ("device", "meta", "--device is 'meta'"),
         ("device", "cpu:x", "--device is 'cpu:x'"),
-        ("conditioning", "magic", "('film', 'bias', 'scale', 'gate', 'none')"),
+        ("conditioning", "magic", "unknown conditioning 'magic'; known: film, bias, scale, gate, "),
+        ("conditioning", "none", "pass another --conditioning, or --adapter none for the network"),
+        ("adapter", "adaptive-batch-norm:statistics=domain", "RUN@adabn-domain or RUN@own+adabn"),
+        ("query-draw", "uneven", "--query-draw"),
+        ("query-draw", "uniform", "--query-draw uniform is for plain tasks, glyphs draws half wh"),
         ("dataset", "glyps", "did you mean 'glyphs'?"),
         ("dataset", "omniglott", "; did you mean 'omniglot'?"),
         ("dataset", "zzz", "unknown data set 'zzz'; known: glyphs, "),
         ("nonsense", "1", "--nonsense"),
-        ("batch-images", "0", "--batch-images is 0; it must be at least 1"),
+        ("objective", "classify:images=0", "--objective classify:images is 0; it must be at leas"),
+        ("objective", "episodes:images=64", "objective episodes has no option 'images'; known: at"),
         ("train-domains", "mnist", "--train-domains mnist: glyphs is not divided by domains"),
         ("test-domains", "mnist", "--test-domains mnist: glyphs is not divided by domains"),
-        ("objective", "classify", "--objective classify has no tasks for --conditioning film to"),
+        ("objective", "classify", "--way is 3, and objective classify learns no tasks with suppo"),
     ],
 )
 def test_flags_of_training(
@@ -84,6 +110,70 @@ def test_flags_of_training(
     line = refused(capsys, 2, "train", *flags(), f"--{flag}", value, "--out", tmp_path / "run")
     assert says in line
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (
+            "--adapter none --generator per-site",
+            "--generator is per-site, and adapter none generates no parameters; leave it out",
+        ),
+        (
+            "--adapter none --conditioning gate",
+            "--conditioning is gate, and adapter none generates no parameters; leave it out",
+        ),
+        (
+            "--adapter none --encoder prototype-mean:statistics=running",
+            "--encoder is prototype-mean:statistics=running, and adapter none generates no param",
+        ),
+        (
+            "--adapter adaptive-batch-norm --encoder prototype-mean:statistics=running",
+            "--encoder is prototype-mean:statistics=running, and adapter adaptive-batch-norm gen",
+        ),
+        ("--conditioning none --generator per-site", "pass another --conditioning, or --adapter n"),
+        (
+            "--adapter none --optimizer adamw:multiplier_decay=3",
+            "the optimizer's generator_decay and multiplier_decay are of a generator, and nothing",
+        ),
+        ("--auxiliary none:images=7", "auxiliary none has no option 'images'; it has no options"),
+        (
+            "--dataset omniglot --objective episodes:attribute_weight=9",
+            "--objective episodes:attribute_weight=9.0 is to name the attribute that a task asks",
+        ),
+        (
+            "--adapter none --objective episodes:attribute_weight=9",
+            "that a task asks for, and no encoder learns here; leave the weight out",
+        ),
+        (
+            "--objective classify --dataset digits --way 17",
+            "--way is 17, and objective classify learns no tasks with support sets; leave it out",
+        ),
+        ("--objective classify --dataset digits --query-draw uniform", "--query-draw is uniform, "),
+        ("--objective classify --dataset digits --head cosine", "--head is cosine, and objective"),
+        (
+            "--objective classify --dataset digits --head squared-euclidean:scale=7.5",
+            "--head is squared-euclidean:scale=7.5, and objective classify learns no tasks",
+        ),
+        ("--objective classify --dataset digits --auxiliary instead", "--auxiliary is instead, an"),
+        ("--objective classify --dataset digits --conditioning gate", "--conditioning is gate, an"),
+        (
+            "--objective classify --dataset digits --normalization meta",
+            "objective classify has no support sets for --normalization meta; pass one that needs",
+        ),
+        (
+            "--normalization layer --encoder prototype-mean:statistics=running",
+            "--encoder prototype-mean:statistics=running is for running statistics, --normalizat",
+        ),
+    ],
+)
+def test_what_would_have_no_effect_is_refused_by_name(
+    words: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And before any data are asked for: there are none here."""
+    on = ["--device", "cpu", "--data-root", tmp_path / "data", "--out", tmp_path / "run"]
+    assert says in refused(capsys, 2, "train", *words.split(), *on)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("dataset", ["glyphs", "glyphs-characters"])
@@ -115,7 +205,10 @@ def test_more_classes_than_there_are(tmp_path: Path, capsys: pytest.CaptureFixtu
         (["--query", "-3"], "--query is -3; it must be at least 1"),
         (["--episodes", "0"], "--episodes is 0; it must be at least 1"),
         (["--episodes", "-1"], "--episodes is -1"),
-        (["--seed", "-1"], "--seed is negative"),
+        (["--seed", "-1"], "--seed is -1; it must be at least 0"),
+        (["--dataset", "omniglot", "--data", "x"], "--dataset omniglot and --data x were both"),
+        (["--query-draw", "uniform"], "--query-draw uniform is for plain tasks, glyphs draws half"),
+        (["--split", "all", "--dataset", "glyphs"], "'all'"),
         (["--shot", "1000"], "shot plus query ask for 1002"),
         (["--dataset", "omni"], "did you mean 'omniglot'?"),
         (["--data", __file__], "there is no folder"),
@@ -208,7 +301,7 @@ def test_classes_that_the_test_does_not_share(
     named = ["--data", folder] if own else ["--dataset", "glyphs"]
     words = ["train", *flags(**running.CLASSIFY), *named, "--data-root", tmp_path]
     line = refused(capsys, 2, *words, "--out", tmp_path / "run")
-    assert line.startswith("--objective classify tests the classes that it was trained on, ")
+    assert line.startswith("objective classify tests the classes that it was trained on, ")
     assert line.endswith("others in its test; pass a data set that is divided by domains")
     assert not (tmp_path / "run").exists()
 
@@ -229,16 +322,18 @@ def test_a_variant_that_a_run_cannot_have(
     tmp_path: Path, trained: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = tmp_path / "run"
-    assert running.train(run, normalization="group", steps=1) == 0
+    fit(replace(Run(trained).config(), normalization="group", steps=1), run, QUIET)
     for variant in ("adabn", "adabn-query", "own+adabn"):
         line = refused(capsys, 2, "evaluate", f"{run}@{variant}", "--episodes", 2)
         assert "holds GroupNorm; use an extractor with BatchNorm" in line
     for what in ("evaluate", "audit"):
         line = refused(capsys, 2, what, f"{trained}@adabn-domain", "--episodes", 2)
         assert line.startswith("glyphs is not divided by domains; adapt to the support set instead")
-        assert "has no variant @adabnn; there are @adabn, " in refused(
-            capsys, 2, what, f"{trained}@adabnn"
-        )
+        line = refused(capsys, 2, what, f"{trained}@adabnn")
+        assert line.startswith(f"{trained}@adabnn: unknown adapter 'adabnn'; known: learned, ")
+        assert "; short names are @adabn, @adabn-query, @adabn-domain, " in line
+        line = refused(capsys, 2, what, f"{trained}@learned")
+        assert line.startswith(f"{trained}@learned: learned is made by a training, and {trained} ")
 
 
 # --- folders of pictures

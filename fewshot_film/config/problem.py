@@ -110,7 +110,8 @@ class Problem:
         if found not in (None, self.channels) and not self.convert:
             raise UsageError(
                 f"the network takes images with {self.channels} channels, {self.name} has {found}; "
-                f"pass `convert_channels` to convert them, or train with `channels` {found}"
+                f"train with `channels` {found}, or pass `convert_channels` to convert them in an "
+                "evaluation"
             )
 
 

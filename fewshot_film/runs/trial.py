@@ -73,7 +73,8 @@ def trial(
 
 def problem_in_question(question: Question, config: Config, base: Config, root: Path) -> Problem:
     """The data that a question is about, in the size and channels that the run takes."""
-    if not question.data and question.dataset in (None, base.dataset):
+    trained_on = None if base.data else base.dataset
+    if not question.data and question.dataset in (None, trained_on):
         about = problem_of(base, root)  # pictures are read as in the training
         own = base.data is not None and base.channels == config.channels
         convert = question.convert_channels or own

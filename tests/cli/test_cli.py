@@ -1,5 +1,6 @@
-from dataclasses import fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import running
@@ -7,12 +8,14 @@ from running import command, finished, process, refused
 
 from fewshot_film import __version__
 from fewshot_film.cli import commands
-from fewshot_film.cli.commands import Train, default_out
-from fewshot_film.cli.main import parse
-from fewshot_film.config.config import Config
+from fewshot_film.cli.commands import Train
+from fewshot_film.cli.flags import config_of, default_out, flags_of
+from fewshot_film.cli.main import as_flags, parse
 from fewshot_film.config.catalog import default_config
+from fewshot_film.config.config import FAMILIES, Config
+from fewshot_film.config.machine import Machine
 from fewshot_film.config.stored import to_json
-from fewshot_film.errors import FewShotError
+from fewshot_film.errors import FewShotError, UsageError
 
 EVALUATION = (
     "dataset",
@@ -26,7 +29,7 @@ EVALUATION = (
     "seed",
     "json",
 )
-OTHERS = ("convert-channels", "device", "data-root")
+OTHERS = ("convert-channels", "device", "data-root", "no-progress")
 
 
 def helped(capsys: pytest.CaptureFixture[str], *words: str) -> str:
@@ -40,7 +43,8 @@ def helped(capsys: pytest.CaptureFixture[str], *words: str) -> str:
 
 def test_help_names_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     text = helped(capsys)
-    assert all(word in text for word in ("train", "evaluate", "compare", "audit", "datasets"))
+    names = ("train", "evaluate", "compare", "audit", "parts", "datasets")
+    assert all(word in text for word in names)
     assert all(word in text for word in ("--version", "--debug"))
     assert command() == 0
     assert " ".join(capsys.readouterr().out.replace("│", " ").split()) == text
@@ -58,6 +62,13 @@ def test_help_names_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
         assert "95% interval" in text
         assert "1.96 s / sqrt(n)" in text
     assert "--data-root " in helped(capsys, "datasets")
+    assert "FAMILY" in helped(capsys, "parts")
+
+
+def test_help_names_what_there_is_to_choose(capsys: pytest.CaptureFixture[str]) -> None:
+    text = helped(capsys, "train").replace(" ", "")
+    for field, family in FAMILIES.items():
+        assert f"--{field.replace('_', '-')}{'|'.join(family.names)}" in text
 
 
 def test_help_of_audit(capsys: pytest.CaptureFixture[str]) -> None:
@@ -145,40 +156,125 @@ def test_a_reader_that_went_away() -> None:
 # --- defaults
 
 
-def test_default_out() -> None:
-    assert default_out(Config(), "film", 3) == Path("runs/glyphs-film-3")
-    assert default_out(Config(data="a/birds/"), "none", 0) == Path("runs/birds-none-0")
+@pytest.mark.parametrize(
+    ("changes", "folder"),
+    [
+        ({}, "glyphs-film-0"),
+        ({"seed": 3, "conditioning": "gate"}, "glyphs-gate-3"),
+        ({"adapter": "none"}, "glyphs-none-0"),
+        ({"adapter": "adaptive-batch-norm"}, "glyphs-adaptive-batch-norm-0"),
+        ({"adapter": "adaptive-batch-norm:prior=5"}, "glyphs-adaptive-batch-norm-prior-5.0-0"),
+        ({"objective": "classify", "adapter": "none"}, "glyphs-none-0"),
+        ({"data": "a/birds/"}, "birds-film-0"),
+    ],
+)
+def test_default_out(changes: dict[str, Any], folder: str) -> None:
+    assert default_out(Config(**changes)) == Path("runs") / folder
+
+
+def config_typed(*words: object) -> Config:
+    """The Config of a `train` command."""
+    command = parse(["train", *map(str, words)])
+    assert isinstance(command, Train)
+    return config_of(command.flags, command.resumed())
 
 
 def test_flags_become_the_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[Config] = []
+    seen: list[tuple[Config, Path, Machine, bool]] = []
 
-    def remember(config: Config, out: Path, **others: object) -> None:
-        del out, others
-        seen.append(config)
+    def remember(config: Config, out: Path, machine: Machine, *, resume: bool) -> None:
+        seen.append((config, out, machine, resume))
         raise FewShotError("seen")
 
     monkeypatch.setattr(commands, "train", remember)
     assert command("train") == 1
-    assert command("train", "--dataset", "omniglot", "--seed", "4", "--way=7") == 1
+    words = ["--dataset", "omniglot", "--seed", "4", "--way=7", "--out", tmp_path / "run"]
+    words += ["--device", "cpu", "--data-root", tmp_path, "--no-progress", "--resume"]
+    assert command("train", *words) == 1
     assert command("train", "--data", tmp_path, "--precision", "bfloat16") == 1
-    assert seen[0] == default_config("glyphs")
-    assert (seen[1].seed, seen[1].way) == (4, 7)
-    assert seen[1].steps == default_config("omniglot").steps
-    assert seen[2].data == str(tmp_path)
-    assert (seen[2].size, seen[2].precision) == (84, "bfloat16")
+    assert seen[0] == (default_config("glyphs"), Path("runs/glyphs-film-0"), Machine(), False)
+    config, *others = seen[1]
+    assert config == default_config("omniglot", seed=4, way=7)
+    assert others == [tmp_path / "run", Machine("cpu", tmp_path, False), True]
+    folder = seen[2][0]
+    assert folder == default_config(data=str(tmp_path), precision="bfloat16")
+    assert (folder.data, folder.size) == (str(tmp_path), 84)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--dataset", "omniglot", "--dataset", "glyphs"],
+        ["--dataset=omniglot", "--dataset=glyphs"],
+        ["--dataset", "omniglot", "--dataset=glyphs"],
+        ["--dataset=cifar-fs", "--dataset", "omniglot", "--dataset", "glyphs"],
+        ["--dataset", "glyphs"],
+        ["--dataset=glyphs"],
+        [],
+    ],
+)
+def test_the_last_data_set_gives_all_the_defaults(words: list[str]) -> None:
+    assert config_typed(*words) == default_config("glyphs")
+    assert config_typed(*words, "--way", 7) == default_config("glyphs", way=7)
+    assert config_typed("--way", 7, *words) == default_config("glyphs", way=7)
+
+
+@pytest.mark.parametrize("last", [["--data", "b"], ["--data=b"], ["--data", "a", "--data=b"]])
+def test_a_folder_gives_all_the_defaults(last: list[str]) -> None:
+    assert config_typed(*last) == default_config(data="b")
+    assert config_typed(*last, "--data", "c") == default_config(data="c")
+    with pytest.raises(UsageError, match=r"^`dataset` omniglot and `data` b were both given; pass"):
+        config_typed("--dataset", "omniglot", *last)
+
+
+@pytest.mark.parametrize("dataset", ["glyphs", "omniglot", "digits"])
+def test_every_flag_of_a_config_gives_it_back(dataset: str) -> None:
+    config = default_config(dataset, extractor="resnet12:width=8,pooling=flat", seed=3)
+    config = replace(config, clip_norm=0.5, head="cosine:learned=no", test_episodes=7)
+    words = [
+        f"--{name.replace('_', '-')}={value}"
+        for name, value in asdict(config).items()
+        if value is not None
+    ]
+    assert config_typed(*words) == config
+    assert config_of(flags_of(config)) == config
+
+
+def test_a_default_without_effect_goes_and_a_flag_without_effect_is_refused() -> None:
+    assert config_typed("--adapter", "none") == default_config("glyphs", adapter="none")
+    assert config_typed("--dataset=pacs", "--objective=classify").adapter == "none"
+    with pytest.raises(UsageError, match=r"^`generator` is per-site, and adapter none generates"):
+        config_typed("--adapter", "none", "--generator", "per-site")
 
 
 def test_resume_finds_the_default_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without --out, the run's own folder is named by the flags and its config is the default."""
     monkeypatch.chdir(tmp_path)
-    Path("runs").mkdir()
     run = Path("runs/glyphs-none-4")
-    run.mkdir()
-    (run / "config.json").write_text(to_json(Config(conditioning="none", seed=4, steps=17)))
-    words = ["train", "--conditioning", "none", "--seed", "4"]
-    resumed, fresh = parse([*words, "--resume"]), parse(words)
-    assert isinstance(resumed, Train)
-    assert isinstance(fresh, Train)
-    assert resumed.config.steps == 17
-    assert fresh.config.steps != 17
+    run.mkdir(parents=True)
+    stored = Config(adapter="none", seed=4, steps=17)
+    (run / "config.json").write_text(to_json(stored))
+    words = ["--adapter", "none", "--seed", "4"]
+    assert config_typed(*words, "--resume") == stored
+    assert config_typed(*words) == default_config("glyphs", adapter="none", seed=4)
+    assert config_typed(*words, "--resume", "--steps", 9) == replace(stored, steps=9)
+
+
+# --- messages
+
+
+@pytest.mark.parametrize(
+    ("said", "typed"),
+    [
+        ("`way` is 0; it must be at least 2", "--way is 0; it must be at least 2"),
+        ("pass a smaller `test_way`", "pass a smaller --test-way"),
+        ("pass `resume=True` or another `out`", "pass --resume or another --out"),
+        ("go on with `out=runs/a b`", "go on with --out runs/a b"),
+        ("pass `split=val` to look", "pass --split val to look"),
+        ("`extractor=conv4:width` is 0", "--extractor conv4:width is 0"),
+        ("the class 'a_b' of `Some` set", "the class 'a_b' of `Some` set"),
+        ("no argument here_is named", "no argument here_is named"),
+    ],
+)
+def test_arguments_are_named_as_they_are_typed(said: str, typed: str) -> None:
+    assert as_flags(said) == typed

@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 import running
 import torch
-from running import command, finished, picture_folder, process, refused
+from running import QUIET, command, finished, picture_folder, process, refused
 
-from fewshot_film.measure import accuracy
+from fewshot_film.config.config import FAMILIES
+from fewshot_film.config.protocol import Protocol, Question
+from fewshot_film.measure.accuracy import evaluate
 from fewshot_film.measure.paired import paired
-from fewshot_film.config.protocol import Protocol
+from fewshot_film.runs.trial import trial
 
 
 def written(path: Path) -> dict[str, Any]:
@@ -37,6 +39,30 @@ def test_datasets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (tmp_path / "omniglot" / folder).mkdir(parents=True)
     assert command("datasets", "--data-root", tmp_path) == 0
     assert re.search(r"omniglot .*present", capsys.readouterr().out)
+
+
+# --- parts
+
+
+def test_parts(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every family with every part, each with what is typed, and what it does."""
+    assert command("parts") == 0
+    out = capsys.readouterr().out
+    assert [block.splitlines()[0] for block in out.split("\n\n")] == list(FAMILIES)
+    for field, family in FAMILIES.items():
+        assert command("parts", field) == 0
+        one = capsys.readouterr().out
+        assert one.strip() in out
+        typed = [line[2:] for line in one.splitlines() if re.match(r"  \S", line)]
+        assert [word.partition(":")[0] for word in typed] == list(family.names)
+        assert [str(family.read(word)) for word in typed] == list(family.names)
+
+
+def test_parts_of_a_family_that_there_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+    line = refused(capsys, 2, "parts", "nosuch")
+    assert line.startswith("there is no family 'nosuch'; known: objective, adapter, conditioning, ")
+    line = refused(capsys, 2, "parts", "conditionning")
+    assert line.endswith("; did you mean 'conditioning'?")
 
 
 # --- evaluate
@@ -67,15 +93,14 @@ def test_evaluate_writes_what_it_measured(
 
 
 def test_the_same_command_gives_the_same_bytes(tmp_path: Path, trained: Path) -> None:
+    """In this process and in another one."""
     words = ["evaluate", trained, "--episodes", 20, "--device", "cpu", "--json"]
-    children = [process(*words, tmp_path / name) for name in ("a.json", "b.json")]
-    assert [finished(child)[0] for child in children] == [0, 0]
+    assert command(*words, tmp_path / "a.json") == 0
+    assert finished(process(*words, tmp_path / "b.json"))[0] == 0
     assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
 
 
-def test_threads_and_batches_do_not_matter(
-    tmp_path: Path, trained: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_threads_and_batches_do_not_matter(tmp_path: Path, trained: Path) -> None:
     words = ["evaluate", trained, "--episodes", 20, "--device", "cpu", "--json"]
     threads = torch.get_num_threads()
     try:
@@ -84,16 +109,12 @@ def test_threads_and_batches_do_not_matter(
             assert command(*words, tmp_path / f"{count}.json") == 0
     finally:
         torch.set_num_threads(threads)
-    assert command(*words, tmp_path / "16.json") == 0
-    monkeypatch.setattr(
-        accuracy.evaluate,
-        "__kwdefaults__",
-        {**(accuracy.evaluate.__kwdefaults__ or {}), "batch": 3},
-    )
-    assert command(*words, tmp_path / "3.json") == 0
-    results = [written(tmp_path / f"{name}.json")["accuracies"] for name in (1, 2, 16, 3)]
-    for other in results[1:]:
-        assert other == pytest.approx(results[0], abs=1e-6)
+    first, second = (written(tmp_path / f"{count}.json")["accuracies"] for count in (1, 2))
+    assert second == pytest.approx(first, abs=1e-6)
+    put = trial(trained, Question(episodes=20), QUIET)
+    for batch in (1, 3, 20):
+        found = evaluate(put.classifier, put.sampler, 20, batch=batch)
+        assert found.accuracies == pytest.approx(first, abs=1e-6)
 
 
 def test_adaptive_batch_norm_by_name(
@@ -128,7 +149,7 @@ def test_on_a_folder_of_other_pictures(
 
 def test_compare(tmp_path: Path, trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
     second = tmp_path / "second"
-    assert running.train(second, conditioning="none", shot=1, test_way=2) == 0
+    assert running.train(second, adapter="none", shot=1, test_way=2) == 0
     runs = [str(trained), str(second), f"{second}@adabn"]
     capsys.readouterr()
     assert command("compare", *runs, "--episodes", 24, "--json", tmp_path / "x.json") == 0
@@ -247,7 +268,7 @@ def test_a_run_of_domains_on_other_data(
 ) -> None:
     run, folder = tmp_path / "run", picture_folder(tmp_path / "pictures", classes=4)
     words = ["--train-domains", "mnist", "--data-root", several_domains]
-    changes = {"dataset": "digits", "shot": 1, "query": 1, "size": 16, "conditioning": "none"}
+    changes = {"dataset": "digits", "shot": 1, "query": 1, "size": 16, "adapter": "none"}
     assert running.train(run, *words, **changes) == 0
     capsys.readouterr()
     for asked, says in (

@@ -93,8 +93,8 @@ def test_images_of_other_channels_are_refused(known: bool) -> None:
     data = Counted(channels=1 if known else None)
     problem = data.problem(channels=3)
     says = (
-        r"^the network takes images with 3 channels, counted has 1; pass `convert_channels` to "
-        r"convert them, or train with `channels` 1$"
+        r"^the network takes images with 3 channels, counted has 1; train with `channels` 1, "
+        r"or pass `convert_channels` to convert them in an evaluation$"
     )
     with pytest.raises(UsageError, match=says):
         problem.images("train")
@@ -179,7 +179,7 @@ def test_grey_tasks_for_a_colour_model(dataset: str) -> None:
     )
     assert a.shape[2] == 3
     assert all(torch.equal(a[:, :, c], b[:, :, 0]) for c in range(3))
-    with pytest.raises(UsageError, match=r"3 channels, .* has 1; pass `convert_channels` to conv"):
+    with pytest.raises(UsageError, match=r"takes images with 3 channels, .* has 1; train with"):
         replace(colour, convert=False).sampler(Protocol.of(config))
 
 

@@ -8,6 +8,7 @@ import torch
 from running import QUIET, picture_folder
 
 from fewshot_film.base.seeding import TEST, generator
+from fewshot_film.config.catalog import ENTRIES
 from fewshot_film.config.config import Config
 from fewshot_film.config.machine import Machine
 from fewshot_film.config.problem import Problem, problem_of
@@ -97,8 +98,18 @@ def test_a_run_s_own_pictures_are_read_as_in_its_training(channels: int, tmp_pat
     own = problem_in_question(Question(split="all"), config, config, tmp_path)
     assert own.images("all").channels == channels
     other = replace(config, channels=4 - channels)
-    with pytest.raises(UsageError, match=r"pass `convert_channels` to convert them, or train with"):
+    with pytest.raises(UsageError, match=r"pass `convert_channels` to convert them"):
         problem_in_question(Question(split="all"), other, config, tmp_path).images("all")
+
+
+def test_a_run_of_a_folder_is_asked_about_the_data_set_that_is_named(tmp_path: Path) -> None:
+    """Whichever that is: the name that a Config of a folder holds means nothing."""
+    folder = picture_folder(tmp_path / "pictures", classes=3, each=1)
+    config = Config(data=str(folder))
+    assert about(Question(), config).name == str(folder)
+    for name in ("glyphs", "omniglot"):
+        assert about(Question(dataset=name), config).name == name
+        assert about(Question(dataset=name), config).entry is ENTRIES[name]
 
 
 @pytest.mark.parametrize("named", [None, "digits"])
