@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, Generic, TypeVar, final, get_type_hints
 
-from fewshot_film.base.values import checked, read, written
+from fewshot_film.base.values import YES, checked, read, written
 from fewshot_film.errors import UsageError
 
 Made = TypeVar("Made", covariant=True)
@@ -38,16 +38,15 @@ class Family(Generic[Made]):
         if name not in self.parts:
             raise UsageError(f"unknown {self.kind} {name!r}; {near(name, self.parts)}")
         options: dict[str, str] = {}
-        for key, eq, value in (word.partition("=") for word in words.split(",") if word):
+        for key, equals, value in (word.partition("=") for word in words.split(",") if word):
             if key in options:
                 raise UsageError(f"{self.kind} {name} is given {key!r} twice; leave one out")
-            options[key] = value if eq else "yes"
+            options[key] = value if equals else YES
         return self.choose(name, options)
 
     def choose(self, name: str, options: Mapping[str, Any]) -> Choice[Made]:
         """The part of that name with these options, those at their defaults left out."""
-        part, found = self.parts[name], {}
-        kinds = options_of(part)
+        kinds, found = self.options(name), {}
         for key, value in options.items():
             if key not in kinds:
                 has = near(key, kinds) if kinds else "it has no options"
@@ -57,17 +56,30 @@ class Family(Generic[Made]):
             found[key] = accept(f"{self.kind}={name}:{key}", value, hint)
             if found[key] == default:
                 del found[key]
-        self._check_given(name)
-        return Choice(self.kind, name, part, tuple(sorted(found.items())))
+        return Choice(self.kind, name, self.parts[name], tuple(sorted(found.items())))
 
-    def _check_given(self, name: str) -> None:
-        """A part asks for nothing that its builder does not have."""
-        if unknown := [key for key in needs(self.parts[name]) if key not in self.given]:
-            raise TypeError(
-                f"the {self.kind} {name} takes {unknown[0]!r}, and is given "
-                f"{', '.join(self.given) or 'nothing'}; make it an option: keyword-only, with a "
-                "type and a default"
-            )
+    def options(self, name: str) -> dict[str, tuple[Any, Any]]:
+        """option -> (default, annotation); a TypeError tells the author of a part what it lacks."""
+        part = self.parts[name]
+        if broken := next(self._faults(part), None):
+            raise TypeError(f"the {self.kind} {name} {broken}")
+        return options_of(part)
+
+    def _faults(self, part: Part[Made]) -> Iterator[str]:
+        for key in needs(part):
+            if key not in self.given:
+                yield (
+                    f"takes {key!r}, and is given {', '.join(self.given) or 'nothing'}; make it an "
+                    "option: keyword-only, with a type and a default"
+                )
+        for key, (default, hint) in options_of(part).items():
+            if inspect.Parameter.empty in (default, hint):
+                yield f"has an option {key!r} without a default or a type; give it both"
+            else:
+                try:
+                    checked(key, default, hint)
+                except UsageError as error:
+                    yield f"has an option whose default is refused: {error}"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -121,7 +133,11 @@ def options_of(part: Part[Any]) -> dict[str, tuple[Any, Any]]:
     parameters = inspect.signature(part).parameters.values()
     maker = inspect.getattr_static(part, "__init__") if isinstance(part, type) else part
     hints = get_type_hints(maker, include_extras=True)
-    return {p.name: (p.default, hints[p.name]) for p in parameters if p.kind is p.KEYWORD_ONLY}
+    return {
+        p.name: (p.default, hints.get(p.name, p.empty))
+        for p in parameters
+        if p.kind is p.KEYWORD_ONLY
+    }
 
 
 def near(name: str, names: Iterable[str]) -> str:

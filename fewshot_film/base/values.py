@@ -14,7 +14,9 @@ from fewshot_film.errors import UsageError
 Number: TypeAlias = int | float
 """A bound and what is held against it: either may be whole."""
 
-WORDS = {"yes": True, "true": True, "no": False, "false": False}
+YES = "yes"
+"""What an option that is named without a value is set to."""
+WORDS = {YES: True, "true": True, "no": False, "false": False}
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-from fewshot_film.base.family import Family, near, options_of
+from fewshot_film.base.family import Family, near
 from fewshot_film.base.values import written
 from fewshot_film.config.config import FAMILIES
 from fewshot_film.errors import UsageError
@@ -28,7 +28,7 @@ def parts_listing(name: str | None = None) -> str:
 
 def _entries(family: Family[Any]) -> Iterator[str]:
     for name, part in family.parts.items():
-        pairs = ((key, default) for key, (default, _) in options_of(part).items())
+        pairs = ((key, default) for key, (default, _) in family.options(name).items())
         words = ",".join(f"{key}={written(default)}" for key, default in pairs)
         yield f"  {name}:{words}" if words else f"  {name}"
         source = paper(part)
@@ -38,7 +38,7 @@ def _entries(family: Family[Any]) -> Iterator[str]:
 
 def summary(part: Any) -> str:
     """The first line of a part's docstring, the equation or the mapping; the source is apart."""
-    line = (inspect.getdoc(part) or "").partition("\n")[0]
+    line = inspect.cleandoc(part.__doc__ or "").partition("\n")[0]  # not what it inherits
     return re.sub(r"\s*" + CITED.pattern, "", line)
 
 

@@ -231,3 +231,30 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
         ),
     }
     return st.one_of(*(of[k] for k in kinds))
+
+
+def untyped(size: int, *, handles=1) -> Cup:  # type: ignore[no-untyped-def]
+    return Cup(size, handles, False)
+
+
+def without_default(size: int, *, handles: int) -> Cup:
+    return Cup(size, handles, False)
+
+
+def out_of_bounds(size: int, *, handles: Annotated[int, AtLeast(1)] = 0) -> Cup:
+    return Cup(size, handles, False)
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        (untyped, "the cup odd has an option 'handles' without a default or a type; give it both"),
+        (without_default, "the cup odd has an option 'handles' without a default or a type"),
+        (out_of_bounds, "the cup odd has an option whose default is refused: `handles` is 0; it m"),
+    ],
+)
+def test_the_author_of_a_part_is_told_what_its_option_lacks(
+    part: Callable[..., Cup], message: str
+) -> None:
+    with pytest.raises(TypeError, match=message):
+        Family("cup", ("size",), odd=part).read("odd")
