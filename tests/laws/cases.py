@@ -1,6 +1,5 @@
 """Cases of the laws: one choice of every family, around a base and drawn from the product."""
 
-import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
@@ -38,12 +37,12 @@ class Case:
         return "+".join(c for axis, c in vars(self).items() if c != base[axis]) or "base"
 
     def model(self, seed: int = 0) -> FewShotClassifier:
-        """The small classifier, lived-in and evaluating."""
-        return copy.deepcopy(_model(self, seed, self._parts))
+        """The small classifier, lived-in and evaluating; a law that changes it takes a copy."""
+        return _model(self, seed, self._parts)
 
     def net(self, channels: int = 1) -> Extractor:
-        """Its extractor alone, whose sites can be steered whatever the adapter."""
-        return copy.deepcopy(_net(self, channels, self._parts))
+        """Its extractor alone, whose sites can be steered whatever the adapter; likewise."""
+        return _net(self, channels, self._parts)
 
     @property
     def _parts(self) -> tuple[object, ...]:
@@ -130,8 +129,12 @@ def drawn(axes: tuple[str, ...]) -> list[Case]:
 
 def settled(case: Case) -> Case:
     """The case with the base's choices wherever its adapter has no use for any."""
-    idle = idle_fields("episodes", case.adapter).keys() & vars(case).keys()
-    return replace(case, **{axis: vars(BASE)[axis] for axis in idle})
+    return replace(case, **{axis: vars(BASE)[axis] for axis in _idle(case.adapter)})
+
+
+@cache
+def _idle(adapter: str) -> frozenset[str]:
+    return frozenset(AXES).intersection(idle_fields("episodes", adapter))
 
 
 def possible(case: Case, axes: Sequence[str]) -> bool:

@@ -85,7 +85,7 @@ def the_order_of_the_support_does_not_matter(case: Case) -> None:
 
 @LAWS.law(encoders.OrderedInTraining, shapes=True)
 def nor_does_it_in_training(case: Case) -> None:
-    model = case.model().train()
+    model = copy.deepcopy(case.model()).train()
     without_drops(model)
     other = copy.deepcopy(model)
     shuffled = replace(EPISODE, support=making.chosen(EPISODE.support, EVERY, ORDER))
@@ -111,7 +111,7 @@ def a_classifier_in_autocast(case: Case) -> None:
 
 @LAWS.law(conditionings.Coarse)
 def a_classifier_in_float64(case: Case) -> None:
-    model = case.model()
+    model = copy.deepcopy(case.model())
     single = model(EPISODE)
     close(model.double()(in_float64(EPISODE)).float(), single, 1e-4)
 
@@ -119,7 +119,7 @@ def a_classifier_in_float64(case: Case) -> None:
 @LAWS.law(conditionings.Unsaved)
 def state_dict_and_pickle_hold_all(case: Case) -> None:
     model = case.model()
-    expected, other = model(EPISODE), case.model(seed=1)
+    expected, other = model(EPISODE), copy.deepcopy(case.model(seed=1))
     assert apart(other(EPISODE), expected)
     other.load_state_dict(saved_and_loaded(model.state_dict()))
     assert torch.equal(other(EPISODE), expected)
@@ -148,7 +148,7 @@ def an_adapted_extractor_can_be_exported(case: Case) -> None:
 
 @LAWS.law(generators.Detached, exceptions=LEARNED)
 def a_gradient_reaches_the_generator(case: Case) -> None:
-    model = case.model().train()
+    model = copy.deepcopy(case.model()).train()
     generator = generator_of(model)
     multipliers = generator.multipliers()
     for multiplier in multipliers:
@@ -174,12 +174,12 @@ def the_device_does_not_matter(case: Case) -> None:
     model = case.model()
     expected = model(EPISODE)
     with torch.backends.cudnn.flags(allow_tf32=False):
-        close(model.cuda()(EPISODE.to("cuda")).cpu(), expected, 1e-3)
+        close(copy.deepcopy(model).cuda()(EPISODE.to("cuda")).cpu(), expected, 1e-3)
 
 
 @LAWS.law(generators.Detached, gpu=True)
 def a_training_step_on_the_device(case: Case) -> None:
-    model = case.model().train().cuda()
+    model = copy.deepcopy(case.model()).train().cuda()
     with torch.autocast("cuda", dtype=torch.bfloat16):
         logits = model(EPISODE.to("cuda"))
     logits.square().mean().backward()

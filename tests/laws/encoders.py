@@ -22,7 +22,7 @@ OTHER = making.labeled(3, 3, 2, seed=5)
 
 def encoder(case: Case) -> tuple[TaskEncoder, Extractor]:
     """It and the extractor that it is lent, lived-in."""
-    features = case.model().features
+    features = copy.deepcopy(case.model().features)
     assert isinstance(features.adapter, LearnedAdapter)
     return features.adapter.encoder, features.extractor
 

@@ -29,7 +29,7 @@ def features_are_of_the_size_that_it_says(case: Case) -> None:
 
 @LAWS.law(extractors.Backwards)
 def sites_are_named_in_the_order_of_the_data_flow(case: Case) -> None:
-    net = case.net()
+    net = copy.deepcopy(case.net())
     sites, seen = net.sites(), list[str]()
     for name, site in sites.items():
         site.register_forward_hook(lambda *_, name=name: seen.append(name))
@@ -120,7 +120,7 @@ def the_memory_format_of_the_images_does_not_matter(case: Case) -> None:
 
 @LAWS.law(conditionings.Counting)
 def an_extractor_remembers_nothing(case: Case) -> None:
-    net, images = case.net(), making.pictures(2, 3)
+    net, images = copy.deepcopy(case.net()), making.pictures(2, 3)
     params, before = making.task_params(net, 2), state_of(net)
     first = net(images, params)
     net(making.pictures(2, 3, seed=1))
