@@ -232,3 +232,17 @@ def test_in_the_laws(lines: dict[str, str], family: str) -> None:
     for law in LAWS[family].found:
         if not law.gpu:
             law(case)
+
+
+def test_the_example_of_contributing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What CONTRIBUTING prints is a part, keeps the laws of its family, and its option counts."""
+    text = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text()
+    names: dict[str, Any] = {}
+    exec(text.split("```python")[1].split("```")[0], names)
+    monkeypatch.setitem(FAMILIES["conditioning"].parts, "my-name", names["MyName"])
+    for law in conditionings.LAWS.found:
+        if not law.gpu:
+            law(Case(conditioning="my-name:strength=2"))
+    weak, strong = (names["MyName"](3, strength=s) for s in (1.0, 2.0))
+    h, a = torch.rand(2, 4, 3), torch.rand(2, 3)
+    torch.testing.assert_close(strong(h, {"a": a}), weak(h, {"a": 2 * a}))
