@@ -2,7 +2,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fewshot_film.base.seeding import TEST, TRAINING, VALIDATION, WEIGHTS, generator, seeded_noise, seeded_weights, uniform
+from fewshot_film.base.seeding import (
+    TEST,
+    TRAINING,
+    VALIDATION,
+    WEIGHTS,
+    generator,
+    seeded_noise,
+    seeded_weights,
+    uniform,
+)
 
 
 def drawn(seed: int, stream: int, position: int = 0) -> Tensor:

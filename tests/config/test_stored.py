@@ -24,7 +24,8 @@ from fewshot_film.parts.extractor import EXTRACTORS
 from fewshot_film.parts.head import HEADS
 from fewshot_film.parts.optimizer import OPTIMIZERS
 from fewshot_film.runs.report import evaluate_run
-from fewshot_film.runs.run import Run, load
+from fewshot_film.runs.run import Run
+from fewshot_film.runs.variants import load
 
 RESULTS = Path(__file__).parents[2] / "results"
 OLD_RUN = Path(__file__).parent / "format1"
