@@ -110,14 +110,18 @@ def _kinds(kind: Any) -> tuple[Any, ...]:
 
 
 def _fits(value: Any, kind: Any) -> bool:
-    if get_origin(kind) is Literal:
-        return value in get_args(kind)
-    kinds = _kinds(kind)
-    return isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
+    return any(
+        value in get_args(k)
+        if get_origin(k) is Literal
+        else isinstance(value, k) and (k is bool or not isinstance(value, bool))
+        for k in _kinds(kind)
+    )
 
 
 def _wanted(kind: Any) -> str:
-    if get_origin(kind) is Literal:
-        return " or ".join(map(repr, get_args(kind)))
     names = {str: "text", int: "a whole number", float: "a number", bool: "yes or no"}
-    return " or ".join(names.get(k, "none") for k in _kinds(kind))
+    words = (
+        map(repr, get_args(k)) if get_origin(k) is Literal else [names.get(k, "none")]
+        for k in _kinds(kind)
+    )
+    return " or ".join(word for some in words for word in some)

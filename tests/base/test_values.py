@@ -34,6 +34,8 @@ Word = Literal["flat", "average"]
         (0.0, MaybeRate),
         (3, Channels),
         ("flat", Word),
+        ("flat", Word | None),
+        (None, Word | None),
         (True, bool),
         (False, bool | None),
         ("none", str),
@@ -79,6 +81,7 @@ def test_what_fits_comes_back_as_it_is(value: Any, hint: Any) -> None:
         (5, str | None, "`x` is 5; it must be text or none"),
         ("round", Word, "`x` is 'round'; it must be 'flat' or 'average'"),
         (None, Word, "`x` is None; it must be 'flat' or 'average'"),
+        ("round", Word | None, "`x` is 'round'; it must be 'flat' or 'average' or none"),
         ([1], Count, r"`x` is \[1\]; it must be a whole number"),
     ],
 )
