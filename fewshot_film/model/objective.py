@@ -77,9 +77,9 @@ class AttributeLoss(Objective):
         if support.factors is None or query.factors is None:
             return query_outcome(classifier(episode), query.labels)
         adapter = learned_adapter(classifier)
-        both = torch.cat([support.images, query.images], dim=1)
-        embedded = adapter.encoder.embed(both, features.extractor)
-        shots, queries = embedded.split([support.images.shape[1], query.images.shape[1]], dim=1)
+        both, first = torch.cat([support.images, query.images], dim=1), support.images.shape[1]
+        embedded = adapter.encoder.embed(both, Apart(features.extractor, first))
+        shots, queries = embedded.tensor_split([first], dim=1)
         z = adapter.encoder.summarise(shots, support.labels, episode.way)
         params = features.described(support, adapter.generator(z))
         outcome = query_outcome(classifier.classify(episode, params), query.labels)
@@ -102,6 +102,25 @@ class AttributeLoss(Objective):
         z = encoder.summarise(embedded.repeat_interleave(count, 0), labelings, way)
         targets = torch.arange(count, device=z.device).repeat(tasks)
         return F.cross_entropy(self.name_factor(z).float(), targets)
+
+
+@final
+class Apart(nn.Module):
+    """A support set and its queries -> features, neither seen beside the other.
+
+    A normalization takes the images that it is given together for one set.
+    """
+
+    def __init__(self, features: nn.Module, support: int) -> None:
+        """`support` counts the images of the support set, which come first."""
+        super().__init__()
+        self.features, self.support = features, support
+
+    def forward(
+        self, images: Float[Tensor, "task example channel height width"]
+    ) -> Float[Tensor, "task example feature"]:
+        sets = images.tensor_split([self.support], dim=1)
+        return torch.cat([self.features(images) for images in sets], dim=1)
 
 
 def learned_adapter(classifier: Classifier) -> LearnedAdapter:

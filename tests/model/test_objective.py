@@ -1,3 +1,4 @@
+import copy
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +22,7 @@ from fewshot_film.model.objective import (
     learned_adapter,
 )
 from fewshot_film.parts.encoder import DiscriminativeEncoder, TaskEncoder
+from fewshot_film.parts.normalization import NORMALIZATIONS
 from fewshot_film.tasks.episode import Episode, LabeledSet
 
 
@@ -96,6 +98,17 @@ def test_attribute_loss_by_hand(choices: dict[str, Any], weight: float) -> None:
     expected = query.loss.item() + weight * naming
     assert outcome.loss.item() == pytest.approx(expected, rel=1e-4)
     assert torch.equal(outcome.accuracy, query.accuracy)
+
+
+@pytest.mark.parametrize("normalization", NORMALIZATIONS.names)
+@pytest.mark.parametrize("training", [True, False])
+def test_a_task_s_own_z_is_of_its_support_set_alone(normalization: str, training: bool) -> None:
+    """Although the queries are embedded to be named as well, by the extractor's own features."""
+    model = making.classifier(encoder="prototype-mean", normalization=normalization)
+    other, episode = copy.deepcopy(model.train(training)), with_factors(making.episode())
+    objective = AttributeLoss(encoder_of(model).embedding_dim, factors=2, weight=0.0)
+    expected = QueryLoss()(other.train(training), episode).loss.item()
+    assert objective(model, episode).loss.item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_naming_takes_one_look_at_each_image(model: FewShotClassifier) -> None:
