@@ -4,6 +4,7 @@ import making
 import torch
 from laws.broken import conditionings as broken
 from laws.cases import Case
+from laws.exceptions import NOT_NEUTRAL, NOT_STEERED
 from laws.law import Laws
 from laws.telling import apart, away, close, same_state, state_of
 from torch import Tensor
@@ -34,7 +35,7 @@ def a_mechanism_keeps_the_shape(case: Case) -> None:
         assert site(h, params).shape == h.shape
 
 
-@LAWS.law(broken.Deaf, exceptions={"conditioning=none": "it takes no parameters"})
+@LAWS.law(broken.Deaf, exceptions=NOT_STEERED)
 def every_parameter_matters(case: Case) -> None:
     site, h = mechanism(case), values(5, 5)
     params = away(site.identity(), 2)
@@ -43,10 +44,7 @@ def every_parameter_matters(case: Case) -> None:
         assert apart(site(h, {**params, name: value}), site(h, params)), name
 
 
-@LAWS.law(
-    broken.Shifting,
-    exceptions={"conditioning=gate": "no finite gate is neutral: sigmoid(0) halves"},
-)
+@LAWS.law(broken.Shifting, exceptions=NOT_NEUTRAL)
 def identity_is_neutral(case: Case) -> None:
     site, h = mechanism(case), values(5, 5)
     params = {name: value.expand(2, *value.shape) for name, value in site.identity().items()}

@@ -6,16 +6,13 @@ import making
 import torch
 from laws.broken import conditionings, extractors, normalizations
 from laws.cases import Case
+from laws.exceptions import NOT_NEUTRAL, NOT_STEERED, TRANSDUCTIVE
 from laws.law import Laws
 from laws.telling import apart, close, same_state, state_of
 
 from fewshot_film.parts.extractor import Site
 
 LAWS = Laws(("extractor", "conditioning", "normalization"))
-
-NEUTRAL = {"conditioning=gate": "no finite gate is neutral: sigmoid(0) halves"}
-STEERED = {"conditioning=none": "it takes no parameters"}
-INDUCTIVE = {"normalization=transductive": "it looks at the queries together, and says so"}
 
 
 @LAWS.law(extractors.Unscaled, shapes=True)
@@ -39,13 +36,13 @@ def sites_are_named_in_the_order_of_the_data_flow(case: Case) -> None:
     assert {id(s) for s in sites.values()} == {id(m) for m in net.modules() if isinstance(m, Site)}
 
 
-@LAWS.law(conditionings.Shifting, exceptions=NEUTRAL)
+@LAWS.law(conditionings.Shifting, exceptions=NOT_NEUTRAL)
 def no_parameters_are_identity_parameters(case: Case) -> None:
     net, images = case.net(), making.pictures(2, 3)
     close(net(images, making.identity_params(net, 2)), net(images))
 
 
-@LAWS.law(conditionings.Deaf, exceptions=STEERED)
+@LAWS.law(conditionings.Deaf, exceptions=NOT_STEERED)
 def every_site_and_parameter_matters(case: Case) -> None:
     """Near identity, where no site shuts the way of another."""
     net, images = case.net(), making.pictures(1, 3, size=32)
@@ -68,7 +65,7 @@ def a_task_alone_is_the_task_in_a_batch(case: Case) -> None:
 
 
 @LAWS.law(
-    conditionings.MixingExamples, normalizations.Peeking, extractors.Mixing, exceptions=INDUCTIVE
+    conditionings.MixingExamples, normalizations.Peeking, extractors.Mixing, exceptions=TRANSDUCTIVE
 )
 def an_example_alone_is_the_example_among_others(case: Case) -> None:
     net, images = case.net(), making.pictures(2, 5)

@@ -108,7 +108,8 @@ class Laws:
         for law in self.found:
             for choice in law.exceptions:
                 axis, _, name = choice.partition("=")
-                yield told(law, replace(BASE, **{axis: name}))
+                if axis in self.axes:
+                    yield told(law, replace(BASE, **{axis: name}))
 
     def violations(self) -> Iterator[Any]:
         """Every law, an axis, and a part that breaks the law there."""

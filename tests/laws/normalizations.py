@@ -6,6 +6,7 @@ import making
 import torch
 from laws.broken import normalizations as broken
 from laws.cases import Case
+from laws.exceptions import TRANSDUCTIVE
 from laws.law import Laws
 from laws.telling import close, same_state, state_of
 from torch import Tensor
@@ -15,7 +16,6 @@ from fewshot_film.parts.normalization import NORMALIZATIONS, Normalization
 LAWS = Laws(("normalization",))
 
 CHANNELS = 6
-TRANSDUCTIVE = {"normalization=transductive": "it looks at the queries together, and says so"}
 
 
 def normalization(case: Case) -> Normalization:

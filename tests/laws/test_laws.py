@@ -54,6 +54,10 @@ def test_a_law_fails_for_a_part_that_breaks_it(
         law(Case(**{axis: "broken"}))
 
 
+def test_every_law_has_a_part_that_breaks_it() -> None:
+    assert all(law.broken_by for laws in EVERY for law in laws.found)
+
+
 @pytest.mark.parametrize("choices", REFUSED, ids=lambda choices: "+".join(sorted(choices)))
 def test_choices_that_are_refused(choices: frozenset[str]) -> None:
     with pytest.raises(UsageError):
