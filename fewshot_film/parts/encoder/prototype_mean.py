@@ -10,6 +10,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from fewshot_film.base.modes import running, uncounted
+from fewshot_film.errors import UsageError
 from fewshot_film.parts.encoder.base import TaskEncoder
 from fewshot_film.parts.head import class_means
 
@@ -43,6 +44,12 @@ class PrototypeMean(TaskEncoder):
     ) -> Float[Tensor, "task example feature"]:
         with PASSES[self.statistics](features):
             found: Tensor = features(images)
+        if found.shape[2] != self.embedding_dim:
+            height, width = images.shape[-2:]
+            raise UsageError(
+                f"images of {height}x{width} pixels have {found.shape[2]} features, the task "
+                f"encoder was made for {self.embedding_dim}; give the size that it was trained on"
+            )
         return found.float()
 
     def summarise(

@@ -3,6 +3,7 @@ import pytest
 import torch
 from torch import nn
 
+from fewshot_film.errors import UsageError
 from fewshot_film.parts.adaptation.adaptive_batch_norm import batch_norm_of
 from fewshot_film.parts.encoder import ENCODERS, PrototypeMean
 from fewshot_film.parts.encoder.prototype_mean import Statistics
@@ -79,3 +80,9 @@ def test_options_by_name() -> None:
         assert isinstance(made, PrototypeMean)
         assert (made.statistics, made.steers_statistics) == (name, True)
     assert not made.tells_labellings
+
+
+def test_images_of_another_size_are_refused() -> None:
+    encoder, support = PrototypeMean(12), making.labeled(2, 3, 2)
+    with pytest.raises(UsageError, match=r"^images of 16x16 pixels have 256 features, .* 12; give"):
+        encoder(support, 3, nn.Flatten(start_dim=2))
