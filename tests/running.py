@@ -21,6 +21,7 @@ from torch import Tensor
 
 from fewshot_film.base.files import load_tensors
 from fewshot_film.cli.main import main
+from fewshot_film.config.catalog import default_config
 from fewshot_film.config.machine import Machine
 from fewshot_film.model.objective import Outcome
 from fewshot_film.runs.learner import Learner
@@ -65,6 +66,12 @@ def flags(**changes: object) -> list[str]:
 def train(out: Path, *words: object, **changes: object) -> int:
     """Train a tiny run in this process -> the exit code."""
     return main(["train", *flags(**changes), "--out", str(out), *map(str, words)])
+
+
+def fitted(out: Path, **changes: Any) -> Path:
+    """The run that `train` would make, without the test and the pictures that follow."""
+    dataset = changes.pop("dataset", "glyphs")
+    return fit(default_config(dataset, **SHORT | changes), out, QUIET).path
 
 
 def command(*words: object) -> int:

@@ -1,15 +1,11 @@
 """What cannot be done is refused with one line and exit code 2, before anything is written."""
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import running
-from running import QUIET, command, flags, picture_folder, refused
-
-from fewshot_film.runs.run import Run
-from fewshot_film.runs.training import fit
+from running import command, flags, picture_folder, refused
 
 COUNTS = (
     "way",
@@ -322,7 +318,7 @@ def test_a_variant_that_a_run_cannot_have(
     tmp_path: Path, trained: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = tmp_path / "run"
-    fit(replace(Run(trained).config(), normalization="group", steps=1), run, QUIET)
+    running.fitted(run, normalization="group", steps=1)
     for variant in ("adabn", "adabn-query", "own+adabn"):
         line = refused(capsys, 2, "evaluate", f"{run}@{variant}", "--episodes", 2)
         assert "holds GroupNorm; use an extractor with BatchNorm" in line

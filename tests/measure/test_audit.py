@@ -47,12 +47,12 @@ def transductive() -> FewShotClassifier:
 @pytest.mark.parametrize("method", METHODS, ids=str)
 def test_every_method_of_the_library_is_cleared(method: dict[str, Any], extractor: str) -> None:
     model = making.classifier(**method, extractor=extractor)
-    found = audit(model, FEW, 2)
+    found = audit(model, FEW, 1)
     assert not found.transductive
     assert found.changed == 0
     assert np.array_equal(found.together, found.one_by_one)
     assert np.array_equal(found.together, found.by_class)
-    assert np.array_equal(found.together, evaluate(model, FEW, 2).accuracies)
+    assert np.array_equal(found.together, evaluate(model, FEW, 1).accuracies)
 
 
 @pytest.mark.parametrize("name", NORMALIZATIONS.names)
@@ -61,7 +61,7 @@ def test_the_audit_finds_what_a_normalization_says_of_itself(
     method: dict[str, Any], name: str
 ) -> None:
     model = making.classifier(**method, normalization=name)
-    found = audit(model, FEW, 2)
+    found = audit(model, FEW, 1)
     assert found.transductive == is_transductive(model) == (name == "transductive")
     assert found.transductive or found.changed == 0
 
@@ -69,7 +69,7 @@ def test_the_audit_finds_what_a_normalization_says_of_itself(
 @pytest.mark.parametrize("statistics", ["support", "support+query"])
 def test_the_audit_finds_what_an_adapter_says_of_itself(statistics: str) -> None:
     model = making.classifier(adapter=f"adaptive-batch-norm:statistics={statistics}")
-    assert audit(model, FEW, 2).transductive == is_transductive(model)
+    assert audit(model, FEW, 1).transductive == is_transductive(model)
     assert is_transductive(model) == (statistics == "support+query")
 
 

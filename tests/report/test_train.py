@@ -99,6 +99,7 @@ def test_your_own_pictures_from_end_to_end(
     assert "20x20x3 images" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_without_matplotlib(tmp_path: Path) -> None:
     code = """if True:
         import sys

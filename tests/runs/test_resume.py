@@ -133,6 +133,7 @@ def test_ctrl_c_does_not_save_broken_weights(
     assert not (run / "last.safetensors").exists()
 
 
+@pytest.mark.slow
 def test_two_runs_of_one_seed_are_identical_and_of_two_are_not(
     tmp_path: Path, trained: Path
 ) -> None:
