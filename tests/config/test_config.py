@@ -1,3 +1,4 @@
+import json
 from dataclasses import asdict, fields, replace
 from typing import Any
 
@@ -253,3 +254,59 @@ def test_a_default_is_not_dropped_by_replace() -> None:
     with pytest.raises(UsageError, match=r"^`encoder` is discriminative, and adapter none"):
         replace(default_config("glyphs"), adapter="none")
     assert suited(default_config("glyphs"), adapter="none").encoder == "prototype-mean"
+
+
+# --- as JSON
+
+CHANGED: dict[str, Any] = {
+    "dataset": "omniglot",
+    "data": "a folder/é",
+    "train_domains": "x, y",
+    "test_domains": "z",
+    "objective": "episodes:attribute_weight=0.5",
+    "conditioning": "gate",
+    "encoder": "prototype-mean:statistics=running",
+    "generator": "per-site",
+    "extractor": "conv4:width=3,pixel_scale=0.1",
+    "normalization": "support",
+    "head": "cosine:scale=1e-07,learned=no",
+    "way": 7,
+    "shot": 3,
+    "query": 4,
+    "query_draw": "uniform",
+    "test_way": 6,
+    "tasks": 9,
+    "augmentation": "flip-crop",
+    "auxiliary": "addition:images=5",
+    "steps": 11,
+    "optimizer": "sgd:decay=0.1,generator_decay=0.0,momentum=0.3",
+    "schedule": "drops",
+    "learning_rate": 1.25e-7,
+    "clip_norm": 0.1,
+    "precision": "bfloat16",
+    "validate_every": 12,
+    "validation_episodes": 13,
+    "test_episodes": 14,
+    "channels": 3,
+    "size": 33,
+    "seed": 2**40,
+}
+"""Every field that can be beside the others, at another value than its default."""
+
+
+def test_json_keeps_every_field() -> None:
+    config, plain = Config(**CHANGED), Config()
+    assert {f.name for f in fields(Config)} - CHANGED.keys() == {"adapter"}
+    assert all(getattr(config, name) != getattr(plain, name) for name in CHANGED)
+    assert json.loads(to_json(config)) == {"format": 2, **asdict(config)}
+    assert from_json(to_json(config), "here") == config
+    other = Config(adapter="adaptive-batch-norm:prior=5", learning_rate=1 / 3)
+    assert from_json(to_json(other), "here") == other
+
+
+@pytest.mark.parametrize("name", CHANGED)
+def test_a_config_of_a_version_without_the_field_has_its_default(name: str) -> None:
+    values = json.loads(to_json(Config(**CHANGED)))
+    del values[name]
+    without = {key: value for key, value in CHANGED.items() if key != name}
+    assert from_json(json.dumps(values), "here") == Config(**without)
