@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from functools import cache
 from typing import Annotated, Any, Literal, get_args, get_type_hints
 
-from fewshot_film.base.family import Family
+from fewshot_film.base.family import Family, near
 from fewshot_film.base.values import Above, AtLeast, OneOf, checked
 from fewshot_film.errors import UsageError
 from fewshot_film.model.objective import AUXILIARIES, OBJECTIVES
@@ -152,9 +152,11 @@ def suited(defaults: Config, **choices: Any) -> Config:
 
     Of the defaults, what the choices leave without an effect goes; a choice without one is refused.
     """
+    if unknown := [name for name in choices if name not in PLAIN]:
+        raise UsageError(f"a Config has no field {unknown[0]!r}; {near(unknown[0], PLAIN)}")
     chosen = {name: value for name, value in choices.items() if value != getattr(defaults, name)}
     merged = asdict(defaults) | chosen
-    idle = idle_fields(merged["objective"], merged["adapter"])
+    idle = idle_fields(*(checked(name, merged[name], str) for name in ("objective", "adapter")))
     return Config(**merged | {name: PLAIN[name] for name in idle if name not in chosen})
 
 

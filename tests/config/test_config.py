@@ -249,6 +249,18 @@ def test_a_choice_without_effect_is_refused_however_it_is_made(name: str) -> Non
             make()
 
 
+@pytest.mark.usefixtures("unchecked")
+def test_choices_are_of_fields_that_there_are() -> None:
+    with pytest.raises(UsageError, match=r"^a Config has no field 'width'; known: dataset, data, "):
+        default_config("glyphs", width=4)
+    with pytest.raises(UsageError, match=r"no field 'extracter'; .*; did you mean 'extractor'\?$"):
+        suited(Config(), extracter="conv4")
+    wrong: dict[str, Any] = {"adapter": None, "objective": 3, "encoder": [], "way": "x"}
+    for name, value in wrong.items():
+        with pytest.raises(UsageError, match=f"^`{name}` is "):
+            default_config("glyphs", **{name: value})
+
+
 def test_a_default_is_not_dropped_by_replace() -> None:
     """It cannot tell what was chosen from what suits; `default_config` and `suited` can."""
     with pytest.raises(UsageError, match=r"^`encoder` is discriminative, and adapter none"):
