@@ -94,6 +94,7 @@ def test_the_first_minute_goes_as_printed(capsys: pytest.CaptureFixture[str]) ->
         assert "█" in shown
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:No complete tensor")  # of weights that lie as NHWC, on a CPU
 def test_the_extractor_is_exported_as_printed(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -62,6 +62,7 @@ def test_every_file_is_of_a_row_as_it_is_now(name: str) -> None:
     assert {file.name for file in (RESULTS / name).glob("*.json")} <= checked
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RECIPES)
 def test_tables_are_those_of_the_figures(name: str, tmp_path: Path) -> None:
     out = shutil.copytree(RESULTS / name, tmp_path / name)
@@ -92,6 +93,7 @@ def test_multipliers_by_depth() -> None:
     assert f"{text}\n\n- {protocol}\n" == (folder / "table.md").read_text()
 
 
+@pytest.mark.slow
 def test_swapped_parameters() -> None:
     folder, asked = RESULTS / "task_swap", Question(episodes=task_swap.TASKS)
     found = task_swap.measured(task_swap.SWAPPED, folder, asked)
