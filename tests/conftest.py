@@ -1,6 +1,4 @@
 import os
-from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 # Before torch, which reads both; the package sets the first too. Children inherit the second: the
@@ -15,8 +13,6 @@ import torch
 from hypothesis import settings
 from jaxtyping import config as jaxtyping_config
 
-from fewshot_film.data.sets.glyphs import store
-
 settings.register_profile("fewshot_film", deadline=None)  # a busy machine makes any test slow
 settings.load_profile("fewshot_film")
 
@@ -27,16 +23,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "gpu" in item.keywords:
             item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
-
-
-@pytest.fixture(scope="session", autouse=True)
-def glyphs_are_unpacked_once() -> Iterator[None]:
-    """Most tests read the file that ships; none changes what it holds."""
-    read, kept = store.read, cache(lambda: store.read(store.FILE))
-    with pytest.MonkeyPatch.context() as patch:
-        kept()
-        patch.setattr(store, "read", lambda path: kept() if path == store.FILE else read(path))
-        yield
 
 
 @pytest.fixture

@@ -15,14 +15,18 @@ from fewshot_film.errors import UsageError
 
 def load(root: Path, split: str) -> ImageSet:  # noqa: ARG001, every data set is given the root
     """split -> its characters; the domain of an image is its typeface family."""
-    return read_split(store.FILE, split)
+    return of_split(store.shipped(), split)
 
 
 def read_split(file: Path, split: str) -> ImageSet:
-    """(glyphs file, split) -> ImageSet; labels count from 0 within the split."""
+    """(glyphs file, split) -> ImageSet."""
+    return of_split(store.read(file), split)
+
+
+def of_split(arrays: store.Arrays, split: str) -> ImageSet:
+    """What a glyphs file holds of a split; labels count from 0 within it."""
     if split not in SPLITS:
         raise UsageError(f"no split {split!r} of the glyphs; choose one of {', '.join(SPLITS)}")
-    arrays = store.read(file)
     classes = np.flatnonzero(arrays["splits"] == split)
     kept = np.isin(arrays["labels"], classes)
     return ImageSet(

@@ -6,6 +6,7 @@ import io
 import zipfile
 import zlib
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -39,3 +40,9 @@ def read(path: Path = FILE) -> dict[str, np.ndarray]:
         raise UsageError(
             f"the glyphs file {path} cannot be read ({error}); reinstall fewshot_film"
         ) from error
+
+
+@cache
+def shipped() -> dict[str, np.ndarray]:
+    """What the file that ships holds, unpacked once a process; to be looked at, not written to."""
+    return read(FILE)

@@ -110,6 +110,7 @@ def test_over_100_classes_have_a_seen_and_an_unseen_family(
     assert len(np.intersect1d(labels[unseen], labels[~unseen])) > 100
 
 
+@pytest.mark.slow
 def test_no_two_classes_of_any_splits_look_alike() -> None:
     arrays = store.read()
     ratio = resemblance(arrays["images"], arrays["labels"], arrays["families"])
