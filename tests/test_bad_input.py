@@ -7,6 +7,8 @@ import pytest
 import running
 from running import command, flags, picture_folder, refused
 
+pytestmark = pytest.mark.usefixtures("unchecked")
+
 COUNTS = (
     "way",
     "test-way",

@@ -21,6 +21,8 @@ from fewshot_film.parts.schedule import SCHEDULES
 from fewshot_film.runs.run import Run
 from fewshot_film.runs.training import fit
 
+pytestmark = pytest.mark.usefixtures("unchecked")
+
 CHECKPOINTS = ("best.safetensors", "last.safetensors")
 
 
@@ -158,7 +160,6 @@ CONFIGS = (
 )
 
 
-@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(("old", "new", "says"), CONFIGS)
 def test_a_damaged_config(
     old: str, new: str, says: str, stopped: Path, capsys: pytest.CaptureFixture[str]

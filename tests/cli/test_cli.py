@@ -17,6 +17,8 @@ from fewshot_film.config.machine import Machine
 from fewshot_film.config.stored import to_json
 from fewshot_film.errors import FewShotError, UsageError
 
+pytestmark = pytest.mark.usefixtures("unchecked")
+
 EVALUATION = (
     "dataset",
     "data",

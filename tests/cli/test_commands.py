@@ -14,6 +14,8 @@ from fewshot_film.measure.accuracy import evaluate
 from fewshot_film.measure.paired import paired
 from fewshot_film.runs.trial import trial
 
+pytestmark = pytest.mark.usefixtures("unchecked")
+
 
 def written(path: Path) -> dict[str, Any]:
     content: dict[str, Any] = json.loads(path.read_text())

@@ -13,6 +13,8 @@ from running import QUIET, Count, command, finished, flags, picture_folder, proc
 import fewshot_film as ff
 from fewshot_film.config.problem import problem_of
 
+pytestmark = pytest.mark.usefixtures("unchecked")
+
 FILES = {
     "config.json",
     "origin.json",

@@ -15,6 +15,8 @@ from running import assert_same, complaint, finished, flags, process, train, unf
 from fewshot_film.base.files import load_tensors
 from fewshot_film.runs.run import Run
 
+pytestmark = pytest.mark.usefixtures("unchecked")
+
 CLOCK = ("episodes_per_second", "seconds")
 
 
