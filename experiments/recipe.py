@@ -27,7 +27,7 @@ from fewshot_film.config.config import Config
 from fewshot_film.config.machine import Machine
 from fewshot_film.config.protocol import Question
 from fewshot_film.errors import FewShotError, UsageError
-from fewshot_film.model.objective import AUXILIARIES
+from fewshot_film.model.auxiliary import AUXILIARIES
 from fewshot_film.parts.extractor import EXTRACTORS
 from fewshot_film.runs.report import evaluate_run
 from fewshot_film.runs.training import Interrupted, fit

@@ -33,7 +33,7 @@ WINGS: dict[str, tuple[str, ...]] = {
         *("conditioning", "normalization", "extractor", "head", "encoder", "generator"),
         *("statistics", "adaptation", "optimizer", "schedule"),
     ),
-    "model": ("adapted", "classifier", "supervised", "objective"),
+    "model": ("adapted", "classifier", "supervised", "objective", "naming", "auxiliary"),
     "measure": ("paired", "sanity", "accuracy", "audit"),
     "config": (
         *("config", "stored", "machine", "protocol", "domains"),

@@ -8,15 +8,10 @@ from fewshot_film.base.seeding import seeded_weights
 from fewshot_film.config.config import Config
 from fewshot_film.config.problem import Problem
 from fewshot_film.errors import FewShotError, UsageError
+from fewshot_film.model.auxiliary import AUXILIARIES
 from fewshot_film.model.classifier import Classifier, FewShotClassifier, TaskConditionedExtractor
-from fewshot_film.model.objective import (
-    AUXILIARIES,
-    OBJECTIVES,
-    AttributeLoss,
-    FromEpisodes,
-    Objective,
-    QueryLoss,
-)
+from fewshot_film.model.naming import AttributeLoss
+from fewshot_film.model.objective import OBJECTIVES, FromEpisodes, Objective, QueryLoss
 from fewshot_film.model.supervised import SupervisedClassifier
 from fewshot_film.parts.adaptation import ADAPTERS, Adapter, LearnedAdapter
 from fewshot_film.parts.conditioning import CONDITIONINGS

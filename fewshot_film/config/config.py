@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 from fewshot_film.base.family import Family, near
 from fewshot_film.base.values import Above, AtLeast, OneOf, checked
 from fewshot_film.errors import UsageError
-from fewshot_film.model.objective import AUXILIARIES, OBJECTIVES
+from fewshot_film.model.auxiliary import AUXILIARIES
+from fewshot_film.model.objective import OBJECTIVES
 from fewshot_film.parts.adaptation import ADAPTERS
 from fewshot_film.parts.conditioning import CONDITIONINGS
 from fewshot_film.parts.encoder import ENCODERS

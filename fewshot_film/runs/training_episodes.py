@@ -12,7 +12,8 @@ from fewshot_film.base.seeding import TRAINING, generator
 from fewshot_film.config.config import Config
 from fewshot_film.config.problem import Problem, training_sampler
 from fewshot_film.data.image_set import ImageSet
-from fewshot_film.model.objective import AUXILIARIES, OBJECTIVES, FromClasses
+from fewshot_film.model.auxiliary import AUXILIARIES
+from fewshot_film.model.objective import OBJECTIVES, FromClasses
 from fewshot_film.parts.schedule import auxiliary_share
 from fewshot_film.tasks import Augmented, ClassBatches, SupervisedBatches
 from fewshot_film.tasks.augmented import transformed

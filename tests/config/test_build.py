@@ -13,7 +13,8 @@ from fewshot_film.config.catalog import ENTRIES, default_config
 from fewshot_film.config.config import FAMILIES, Config, suited
 from fewshot_film.config.problem import problem_of
 from fewshot_film.errors import FewShotError, UsageError
-from fewshot_film.model.objective import AttributeLoss, Objective, QueryLoss
+from fewshot_film.model.naming import AttributeLoss
+from fewshot_film.model.objective import Objective, QueryLoss
 from fewshot_film.model.supervised import SupervisedClassifier
 from fewshot_film.parts.adaptation import ADAPTERS
 from fewshot_film.parts.encoder import ENCODERS

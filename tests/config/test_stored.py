@@ -17,7 +17,8 @@ from fewshot_film.config.machine import Machine
 from fewshot_film.config.protocol import Question
 from fewshot_film.config.stored import FIRST, from_json, from_values, to_json
 from fewshot_film.errors import UsageError
-from fewshot_film.model.objective import AUXILIARIES, OBJECTIVES
+from fewshot_film.model.auxiliary import AUXILIARIES
+from fewshot_film.model.objective import OBJECTIVES
 from fewshot_film.parts.adaptation import ADAPTERS
 from fewshot_film.parts.encoder import ENCODERS
 from fewshot_film.parts.extractor import EXTRACTORS

@@ -8,19 +8,15 @@ import torch
 from torch import Tensor
 
 from fewshot_film.errors import FewShotError
-from fewshot_film.model.classifier import FewShotClassifier
-from fewshot_film.model.objective import (
+from fewshot_film.model.auxiliary import (
     AUXILIARIES,
-    OBJECTIVES,
-    AttributeLoss,
     AuxiliaryAddition,
     AuxiliaryInstead,
     AuxiliaryLoss,
-    FromClasses,
-    FromEpisodes,
-    QueryLoss,
-    learned_adapter,
 )
+from fewshot_film.model.classifier import FewShotClassifier
+from fewshot_film.model.naming import AttributeLoss, learned_adapter
+from fewshot_film.model.objective import OBJECTIVES, FromClasses, FromEpisodes, QueryLoss
 from fewshot_film.parts.encoder import DiscriminativeEncoder, TaskEncoder
 from fewshot_film.parts.normalization import NORMALIZATIONS
 from fewshot_film.tasks.episode import Episode, LabeledSet
