@@ -7,11 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fewshot_film.data.reading.listing import Entry, listed, refuse_broken
-from fewshot_film.data.reading.picture_files import (
-    is_picture_name,
-    pictures_among,
-    refuse_unread,
-)
+from fewshot_film.data.reading.picture_files import is_picture_name, pictures_among, refuse_unread
 from fewshot_film.data.source import SPLITS
 from fewshot_film.errors import UsageError
 
