@@ -170,6 +170,7 @@ def run(code: str, **environment: str) -> str:
     return done.stdout.strip()
 
 
+@pytest.mark.slow
 def test_importing_everything_a_run_needs_is_light() -> None:
     code = (
         "import sys, fewshot_film.runs.training, fewshot_film.measure.accuracy;"
@@ -181,6 +182,7 @@ def test_importing_everything_a_run_needs_is_light() -> None:
 @pytest.mark.parametrize(
     ("given", "expected"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")]
 )
+@pytest.mark.slow
 def test_openmp_waits_passively_unless_told(given: dict[str, str], expected: str) -> None:
     """The policy stands before torch is first imported."""
     code = (

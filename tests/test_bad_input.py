@@ -316,6 +316,7 @@ def test_domains_that_lie_nowhere(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert not root.exists()
 
 
+@pytest.mark.slow
 def test_a_variant_that_a_run_cannot_have(
     tmp_path: Path, trained: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -386,6 +387,7 @@ def test_folders_with_too_little(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_colour_into_a_grey_model_and_the_reverse(
     tmp_path: Path, trained: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -219,6 +219,7 @@ def test_two_processes_in_one_folder(tmp_path: Path, trained: Path) -> None:
 
 
 @pytest.mark.parametrize("name", CHECKPOINTS)
+@pytest.mark.slow
 def test_a_checkpoint_that_the_disk_has_no_room_for(
     name: str, stopped: Path, trained: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

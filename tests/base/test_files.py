@@ -77,6 +77,7 @@ def test_equal_content_makes_equal_bytes(tmp_path: Path) -> None:
     assert len(plain) > 1
 
 
+@pytest.mark.slow
 def test_equal_content_makes_equal_bytes_in_every_process(tmp_path: Path) -> None:
     """Where strings hash otherwise."""
     code = """if True:

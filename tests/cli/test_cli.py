@@ -107,6 +107,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"fewshot-film {__version__}\n"
 
 
+@pytest.mark.slow
 def test_python_m() -> None:
     code, out, err = finished(process("evaluate", "/nowhere"))
     assert (code, out, err.count("\n")) == (2, "", 1)

@@ -194,6 +194,7 @@ def on(root: Path, *words: object) -> list[object]:
     return ["--data-root", root, "--device", "cpu", "--episodes", 6, *words]
 
 
+@pytest.mark.slow
 def test_a_run_of_domains(on_mnist: Path) -> None:
     origin, test = written(on_mnist / "origin.json"), written(on_mnist / "test.json")
     assert origin["domains"] == ["mnist"]
@@ -254,6 +255,7 @@ def test_every_variant_of_a_run_on_the_same_episodes(
     assert written(tmp_path / "y.json")["accuracies"] == accuracies["@adabn-domain"]
 
 
+@pytest.mark.slow
 def test_a_domain_that_is_tested_whole(
     on_pacs: Path, several_domains: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -266,6 +268,7 @@ def test_a_domain_that_is_tested_whole(
         assert f" {says}, known classes in domains never seen" in out
 
 
+@pytest.mark.slow
 def test_a_run_of_domains_on_other_data(
     tmp_path: Path, several_domains: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -360,6 +363,7 @@ def test_an_inductive_run_is_cleared(
         assert out.endswith("inductive: no answer depends on the other queries\n")
 
 
+@pytest.mark.slow
 def test_a_transductive_run_is_flagged(
     tmp_path: Path, trained: Path, transductive: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -40,6 +40,7 @@ def test_curves(steps: int) -> None:
 
 
 @pytest.mark.parametrize("groups", [1, 2, 5])
+@pytest.mark.slow
 def test_episodes(groups: int) -> None:
     """What is right is framed in green, what is wrong in red."""
     sampler = Mixture([SAMPLER] * groups) if groups > 1 else SAMPLER

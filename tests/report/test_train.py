@@ -27,6 +27,7 @@ FILES = {
 }
 
 
+@pytest.mark.slow
 def test_the_run_folder(trained: Path) -> None:
     assert {path.name for path in trained.iterdir()} - {".lock"} == FILES
     records = [json.loads(line) for line in (trained / "metrics.jsonl").read_text().splitlines()]
@@ -82,6 +83,7 @@ def test_load_adapt_classify(trained: Path) -> None:
     assert answers == ["abc"[i] for i in expected.tolist()]
 
 
+@pytest.mark.slow
 def test_your_own_pictures_from_end_to_end(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -42,6 +42,7 @@ CONFIG = default_config(
 
 @pytest.mark.parametrize("extractor", ["conv4:width=32", "resnet12:width=12"])
 @pytest.mark.parametrize("adapter", ["none", "learned"])
+@pytest.mark.slow
 def test_gradients_point_the_same_way(extractor: str, adapter: str) -> None:
     """The cosine between the gradients of all convolutions, at the start and after ten steps."""
     config = Config(dataset="omniglot", size=making.SIZE, learning_rate=1e-3, steps=20)

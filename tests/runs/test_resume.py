@@ -159,6 +159,7 @@ def test_a_finished_run_is_left_as_it_is(tmp_path: Path, trained: Path) -> None:
     assert {p.name: p.read_bytes() for p in run.iterdir() if p.name != ".lock"} == before
 
 
+@pytest.mark.slow
 def test_what_the_end_still_lacks_is_made(tmp_path: Path, trained: Path) -> None:
     """A process that died in the test, after the training."""
     run = running.copy(trained, tmp_path / "run")
@@ -171,6 +172,7 @@ def test_what_the_end_still_lacks_is_made(tmp_path: Path, trained: Path) -> None
     assert a["accuracies"] == b["accuracies"]
 
 
+@pytest.mark.slow
 def test_resume_remembers_the_flags(stopped: Path) -> None:
     config = Run(stopped).config()
     assert running.command("train", "--resume", f"--out={stopped}", "--device", "cpu") == 0
@@ -188,6 +190,7 @@ def test_resume_with_another_flag(
     assert "conditioning = 'film', asked for 'bias'" in line
 
 
+@pytest.mark.slow
 def test_resume_of_nothing_starts_anew(tmp_path: Path) -> None:
     assert train(tmp_path / "run", "--resume", steps=3) == 0
     assert int(load_tensors(tmp_path / "run" / "last.safetensors")[1]["step"]) == 3

@@ -1,6 +1,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import running
 from running import QUIET
 
@@ -11,6 +12,7 @@ from fewshot_film.runs.selection import choose_by_validation
 BASE = default_config("glyphs-characters", **running.SHORT)
 
 
+@pytest.mark.slow
 def test_the_best_on_validation_classes_is_chosen(tmp_path: Path) -> None:
     scales = {"small": 0.01, "large": 1.0}
     candidates = {

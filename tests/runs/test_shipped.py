@@ -40,6 +40,7 @@ def test_a_card_is_of_its_weights(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.slow
 def test_a_model_is_as_good_as_its_card_says(name: str) -> None:
     """On the first 60 of its 1,000 episodes: within three times the interval of so few."""
     told = card(name)

@@ -246,6 +246,7 @@ def test_what_cannot_be_built_is_refused_before_anything_is_loaded(tmp_path: Pat
 # --- what is finished
 
 
+@pytest.mark.slow
 def test_a_finished_run_needs_no_data(tmp_path: Path) -> None:
     """It is given back at once; another config is not taken for it."""
     folder = picture_folder(tmp_path / "pictures")
@@ -276,6 +277,7 @@ def words_of(folder: Path, out: Path, root: Path) -> list[object]:
 
 
 @pytest.mark.parametrize("name", NORMALIZATIONS.names)
+@pytest.mark.slow
 def test_every_normalization_from_end_to_end(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -47,6 +47,7 @@ def test_without_co_training_no_step_has_a_batch() -> None:
 
 
 @pytest.mark.parametrize("auxiliary", ["instead", "addition"])
+@pytest.mark.slow
 def test_co_training_is_as_frequent_as_the_schedule_says(auxiliary: str) -> None:
     """The number of batches among 400 steps, within four standard deviations."""
     made = episodes_of(auxiliary=auxiliary)

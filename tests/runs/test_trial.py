@@ -138,6 +138,7 @@ def test_domains_of_a_run_do_not_follow_it_to_other_data(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("split", ["train", "val", "test"])
+@pytest.mark.slow
 def test_the_domains_that_are_named_are_asked_in_every_split(
     split: str, on_mnist: Path, several_domains: Path
 ) -> None:
@@ -146,6 +147,7 @@ def test_the_domains_that_are_named_are_asked_in_every_split(
     assert put.protocol.tested_domains == put.sampler.groups == ("svhn", "usps")
 
 
+@pytest.mark.slow
 def test_statistics_of_images_that_are_asked_are_transductive(
     on_mnist: Path, on_pacs: Path, several_domains: Path
 ) -> None:

@@ -24,6 +24,7 @@ DATA = making.image_set([6, 2, 9, 4, 5, 7], size=12)
     shot=st.integers(1, 3),
     query=st.integers(1, 3),
 )
+@pytest.mark.slow
 def test_every_factor_is_balanced(seed: int, way: int, shot: int, query: int) -> None:
     episode = WhichAttributeSampler(DATA, way, shot, query).sample(2, seeded(seed))
     for part, repeats in ((episode.support, shot), (episode.query, query)):

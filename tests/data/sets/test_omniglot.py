@@ -61,6 +61,7 @@ def root(tmp_path_factory: pytest.TempPathFactory, archives: Archives) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_the_archives_are_downloaded_unpacked_and_decoded(root: Path, archives: Archives) -> None:
     data = omniglot.all_characters(root, archives)
     assert data.images.shape == (2 * 1623, 1, 28, 28)
