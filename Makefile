@@ -19,8 +19,9 @@ ship: train
 test: lint
 	$(BIN)/python -m pytest -n 2 -m "not gpu"
 
+# shapes and types are left to `make test`: to check them takes as long as all else
 fast: $(STAMP)
-	$(BIN)/python -m pytest -n 2 -m "not gpu and not slow"
+	$(BIN)/python -m pytest -n 2 -m "not gpu and not slow" -o addopts=--strict-markers
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
