@@ -2,7 +2,8 @@
 
 A row is a Config and the tests it is put to. Every seed has a run folder of its own under --runs
 and goes on there after a kill; every finished test is added to results/<recipe>/: a JSON file a
-row and test, the accuracies of its episodes beside it, a table and a figure of all rows.
+row and test, and the accuracies of its episodes beside it. A sitting ends with a table and a figure
+of all rows.
 """
 
 from __future__ import annotations
@@ -146,9 +147,13 @@ def run_rows(recipe: Recipe, options: Options) -> Path:
         for asked in row.tests:
             rows.check_same(out, row.name, row.config, asked, row.variant)
     out.mkdir(parents=True, exist_ok=True)
-    for seed in options.seeds:
-        for row in chosen:
-            _run_row(recipe, row, seed, options)
+    try:
+        for seed in options.seeds:
+            for row in chosen:
+                _run_row(recipe, row, seed, options)
+    finally:  # once a sitting, however it ends: drawing takes longer than a quick test
+        with FileLock(out / ".lock"):
+            write_tables(recipe, out)
     return out
 
 
@@ -175,11 +180,10 @@ def _run_row(recipe: Recipe, row: Row, seed: int, options: Options) -> None:
         print(f"{100 * report.evaluation.accuracy:.2f} % on {report.protocol}", flush=True)
         with FileLock(out / ".lock"):  # another process may run other rows
             rows.add(out, row.name, test, report, run)
-            write_tables(recipe, out)
 
 
 def write_tables(recipe: Recipe, out: Path) -> None:
-    """table.md, figure.png and differences.json of all rows that have results."""
+    """table.md, figure.png and differences.json of all rows that have results, if any has."""
     found, differences = [], {}
     for row in recipe.rows:
         for test in map(rows.test_name, row.tests):
@@ -188,6 +192,8 @@ def write_tables(recipe: Recipe, out: Path) -> None:
             found += [result] if result else []
             if result and base and (change := rows.difference(result, base)):
                 differences[result.name] = change
+    if not found:
+        return
     write_atomic(out / "table.md", (recipe.table(found, differences) + "\n").encode())
     write_atomic(out / "figure.png", recipe.figure(found))
     if differences:
