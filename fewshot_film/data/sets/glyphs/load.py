@@ -18,11 +18,6 @@ def load(root: Path, split: str) -> ImageSet:  # noqa: ARG001, every data set is
     return of_split(store.shipped(), split)
 
 
-def read_split(file: Path, split: str) -> ImageSet:
-    """(glyphs file, split) -> ImageSet."""
-    return of_split(store.read(file), split)
-
-
 def of_split(arrays: store.Arrays, split: str) -> ImageSet:
     """What a glyphs file holds of a split; labels count from 0 within it."""
     if split not in SPLITS:

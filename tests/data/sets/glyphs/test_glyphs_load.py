@@ -10,7 +10,7 @@ import torch
 
 from fewshot_film.data.image_set import ImageSet
 from fewshot_film.data.sets.glyphs import SOURCE, UNSEEN_FAMILIES, store
-from fewshot_film.data.sets.glyphs.load import read_split
+from fewshot_film.data.sets.glyphs.load import of_split
 from fewshot_film.data.sets.glyphs.lookalikes import resemblance
 from fewshot_film.data.source import SPLITS
 from fewshot_film.errors import UsageError
@@ -135,4 +135,4 @@ def test_a_damaged_file_is_one_clear_error(tmp_path: Path, damage: str) -> None:
     if damage in content:
         file.write_bytes(content[damage])
     with pytest.raises(UsageError, match=r"glyphs\.npz.*reinstall"):
-        read_split(file, "train")
+        of_split(store.read(file), "train")
