@@ -1,0 +1,1 @@
+"""Networks that others trained, their weights, and how they want their images."""
