@@ -1,7 +1,14 @@
 """The conditioning mechanisms, one a file, behind one signature."""
 
 from fewshot_film.base.family import Family
-from fewshot_film.parts.conditioning.base import Conditioning, SiteParams, TaskParams, per_channel
+from fewshot_film.parts.conditioning.base import (
+    Affine,
+    Conditioning,
+    SiteParams,
+    TaskParams,
+    channel_affine,
+    per_channel,
+)
 from fewshot_film.parts.conditioning.bias import Bias
 from fewshot_film.parts.conditioning.film import FiLM
 from fewshot_film.parts.conditioning.gate import Gate
@@ -20,6 +27,7 @@ CONDITIONINGS: Family[Conditioning] = Family(
 
 __all__ = [
     "CONDITIONINGS",
+    "Affine",
     "Bias",
     "Conditioning",
     "FiLM",
@@ -28,5 +36,6 @@ __all__ = [
     "SiteParams",
     "TaskParams",
     "Unconditioned",
+    "channel_affine",
     "per_channel",
 ]

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from fewshot_film.parts.conditioning.base import Conditioning, SiteParams, per_channel
+from fewshot_film.parts.conditioning.base import Affine, Conditioning, SiteParams, per_channel
 
 
 @final
@@ -22,3 +22,6 @@ class Bias(Conditioning):
         self, h: Float[Tensor, "task example channel *space"], params: SiteParams
     ) -> Float[Tensor, "task example channel *space"]:
         return h + per_channel(params["beta"], h)
+
+    def affine(self, params: SiteParams) -> Affine:
+        return torch.ones_like(params["beta"]), params["beta"]

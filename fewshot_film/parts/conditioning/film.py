@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from fewshot_film.parts.conditioning.base import Conditioning, SiteParams, per_channel
+from fewshot_film.parts.conditioning.base import Affine, Conditioning, SiteParams, channel_affine
 
 
 @final
@@ -21,4 +21,7 @@ class FiLM(Conditioning):
     def forward(
         self, h: Float[Tensor, "task example channel *space"], params: SiteParams
     ) -> Float[Tensor, "task example channel *space"]:
-        return torch.addcmul(per_channel(params["beta"], h), h, per_channel(params["gamma"], h))
+        return channel_affine(h, self.affine(params))
+
+    def affine(self, params: SiteParams) -> Affine:
+        return params["gamma"], params["beta"]

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from fewshot_film.parts.conditioning.base import Conditioning, SiteParams, per_channel
+from fewshot_film.parts.conditioning.base import Affine, Conditioning, SiteParams, per_channel
 
 
 @final
@@ -25,3 +25,6 @@ class Gate(Conditioning):
         self, h: Float[Tensor, "task example channel *space"], params: SiteParams
     ) -> Float[Tensor, "task example channel *space"]:
         return h * per_channel(params["gate"].sigmoid(), h)
+
+    def affine(self, params: SiteParams) -> Affine:
+        return params["gate"].sigmoid(), torch.zeros_like(params["gate"])

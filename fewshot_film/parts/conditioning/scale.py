@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from fewshot_film.parts.conditioning.base import Conditioning, SiteParams, per_channel
+from fewshot_film.parts.conditioning.base import Affine, Conditioning, SiteParams, per_channel
 
 
 @final
@@ -22,3 +22,6 @@ class Scale(Conditioning):
         self, h: Float[Tensor, "task example channel *space"], params: SiteParams
     ) -> Float[Tensor, "task example channel *space"]:
         return h * per_channel(params["gamma"], h)
+
+    def affine(self, params: SiteParams) -> Affine:
+        return params["gamma"], torch.zeros_like(params["gamma"])

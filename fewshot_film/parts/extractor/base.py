@@ -13,8 +13,16 @@ from torch import Tensor, nn
 from fewshot_film.base.modes import evaluating
 from fewshot_film.base.pixels import as_float
 from fewshot_film.errors import UsageError
-from fewshot_film.parts.conditioning import Conditioning, SiteParams, TaskParams, Unconditioned
+from fewshot_film.parts.conditioning import (
+    Affine,
+    Conditioning,
+    SiteParams,
+    TaskParams,
+    Unconditioned,
+    channel_affine,
+)
 from fewshot_film.parts.normalization import BatchNorm, Normalization
+from fewshot_film.parts.normalization.base import precise
 
 TaskImages: TypeAlias = (
     Float[Tensor, "task example channel height width"]
@@ -49,8 +57,21 @@ class Site(nn.Module):
     def forward(
         self, h: Float[Tensor, "task example channel *space"], params: SiteParams
     ) -> Float[Tensor, "task example channel *space"]:
-        h = self.norm(h, params)
-        return h if self.names.isdisjoint(params) else self.conditioning(h, params)
+        if self.names.isdisjoint(params):
+            normalized: Tensor = self.norm(h, params)
+            return normalized
+        if (merged := self.merged(params)) is not None:
+            return channel_affine(precise(h), merged).to(h.dtype)
+        conditioned: Tensor = self.conditioning(self.norm(h, params), params)
+        return conditioned
+
+    def merged(self, params: SiteParams) -> Affine | None:
+        """(scale, shift) of norm and mechanism in one, where both are affine in this mode."""
+        first, second = self.norm.affine(params), self.conditioning.affine(params)
+        if first is None or second is None:
+            return None
+        (scale, shift), (gamma, beta) = first, second
+        return gamma * scale, gamma * shift + beta
 
 
 Visit: TypeAlias = Callable[[str, Site, Tensor], Tensor]

@@ -10,8 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from fewshot_film.base.moments import channel_moments
-from fewshot_film.parts.conditioning import SiteParams
-from fewshot_film.parts.conditioning.base import per_channel
+from fewshot_film.parts.conditioning import Affine, SiteParams, channel_affine
 
 EPSILON = 1e-5
 """What is added to a variance before it divides, torch's own choice."""
@@ -42,6 +41,11 @@ class Normalization(nn.Module, ABC):
         self, h: Float[Tensor, "task example channel *space"], kept: SiteParams
     ) -> Float[Tensor, "task example channel *space"]: ...
 
+    def affine(self, kept: SiteParams) -> Affine | None:
+        """(scale, shift) if, in this mode, h -> scale * h + shift is all that it does."""
+        del kept
+        return None
+
 
 def task_moments(h: Float[Tensor, "task example channel *space"]) -> SiteParams:
     """Each task's mean and biased variance of every channel, through which gradients flow."""
@@ -66,7 +70,17 @@ def standardized(
     epsilon: float = EPSILON,
 ) -> Float[Tensor, "task example channel *space"]:
     """weight * (h - mean) / sqrt(var + eps) + bias, as one multiplication and one addition."""
+    # rounded once, at the end, as torch's batch norm does
+    scaled = channel_affine(precise(h), standardizing(moments, weight, bias, epsilon))
+    return scaled.to(h.dtype)
+
+
+def standardizing(
+    moments: SiteParams,
+    weight: Float[Tensor, " channel"],
+    bias: Float[Tensor, " channel"],
+    epsilon: float = EPSILON,
+) -> Affine:
+    """weight * (h - mean) / sqrt(var + eps) + bias as (scale, shift)."""
     scale = weight * (moments["var"] + epsilon).rsqrt()
-    shift = bias - moments["mean"] * scale
-    exact = precise(h)  # rounded once, at the end, as torch's batch norm does
-    return torch.addcmul(per_channel(shift, exact), exact, per_channel(scale, exact)).to(h.dtype)
+    return scale, bias - moments["mean"] * scale

@@ -1,0 +1,68 @@
+"""Which of a network's norms become sites, and which of its maps give the features."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from torch import nn
+
+from fewshot_film.base.family import near
+from fewshot_film.errors import UsageError
+from fewshot_film.parts.extractor.probing import Probe
+
+FEATURES = ""
+"""The name of the whole network among its modules: its output is what it was made for."""
+
+
+def chosen_sites(norms: Sequence[str], sites: str) -> list[str]:
+    """The norms, in the order of the data flow, that a word or a regular expression names."""
+    third = -(-len(norms) // 3)
+    words = {"all": norms, "early": norms[:third], "late": norms[-third:], "last": norms[-1:]}
+    return list(words[sites]) if sites in words else _searched("sites", sites, norms)
+
+
+def chosen_taps(network: nn.Module, probe: Probe, features: str) -> list[str]:
+    """The modules whose outputs, averaged over positions, are the features."""
+    if features == "last":
+        return [FEATURES]
+    if features == "stages":
+        return stages(network, probe)
+    return _searched("features", features, [name for name in probe.maps if name])
+
+
+def stages(network: nn.Module, probe: Probe) -> list[str]:
+    """The last map of every resolution that the network goes through, and its output.
+
+    What lies inside a module that changes the resolution itself is a step on the way, unless that
+    module is a sequence of others.
+    """
+    last: dict[tuple[int, ...], str] = {}
+    for name, h in probe.maps.items():
+        if h.ndim == 4 and not _on_the_way(network, probe, name):
+            last[tuple(h.shape[2:])] = name
+    return [*(name for name in last.values() if name), FEATURES]
+
+
+def _on_the_way(network: nn.Module, probe: Probe, name: str) -> bool:
+    parts = name.split(".")
+    around = (".".join(parts[:end]) for end in range(1, len(parts)))
+    return any(
+        outer in probe.maps
+        and probe.maps[outer].shape[2:] != probe.maps[name].shape[2:]
+        and not isinstance(network.get_submodule(outer), nn.Sequential)
+        for outer in around
+    )
+
+
+def _searched(argument: str, expression: str, names: Iterable[str]) -> list[str]:
+    names = list(names)
+    try:
+        found = [name for name in names if re.search(expression, name)]
+    except re.error as error:
+        raise UsageError(
+            f"`{argument}` {expression!r} is no regular expression: {error}"
+        ) from error
+    if not found:
+        raise UsageError(f"`{argument}` {expression!r} matches none; {near(expression, names)}")
+    return found
