@@ -100,7 +100,7 @@ class AdaptiveBatchNorm(Adapter):
             found[site_name] = {**given.get(site_name, {}), **moments}
         return found
 
-    def _blended(self, norm: nn.BatchNorm2d, target: SiteParams, images: float) -> SiteParams:
+    def _blended(self, norm: nn.modules.batchnorm._BatchNorm, target: SiteParams, images: float) -> SiteParams:
         """The moments of the target's images and `prior` images of the source together."""
         if not self.prior:
             return target
@@ -134,7 +134,7 @@ def chosen_adaptive_batch_norm(
     return AdaptiveBatchNorm(whose, prior=prior, film=own if film == "own" else None)
 
 
-def batch_norm_of(name: str, site: Site) -> nn.BatchNorm2d:
+def batch_norm_of(name: str, site: Site) -> nn.modules.batchnorm._BatchNorm:
     """The batch norm of a site, whose running statistics are the source's."""
     if not isinstance(site.norm, BatchNorm):
         raise UsageError(
@@ -155,6 +155,6 @@ def _check_all_at_sites(extractor: Extractor) -> None:
             )
 
 
-def _for_tasks(moments: Moments, norm: nn.BatchNorm2d, tasks: int) -> SiteParams:
+def _for_tasks(moments: Moments, norm: nn.modules.batchnorm._BatchNorm, tasks: int) -> SiteParams:
     values = {"mean": moments.mean, "var": moments.var}
     return {name: value.to(norm.weight).expand(tasks, -1) for name, value in values.items()}

@@ -73,7 +73,7 @@ class Crossing(nn.Module):
         super().__init__()
         self.name, self.site, self.axis, self.rest = name, site, axis, rest
 
-    def forward(self, h: Float[Tensor, image * shape]) -> Float[Tensor, image * shape]:
+    def forward(self, h: Tensor) -> Tensor:
         out = _VISIT.get()(self.name, self.site, h.movedim(self.axis, 1))
         rested: Tensor = self.rest(out.movedim(1, self.axis))
         return rested
@@ -136,7 +136,7 @@ class ConditionedNetwork(Extractor):
         return parts[0] if len(parts) == 1 else torch.cat([F.normalize(p) for p in parts], dim=1)
 
 
-def averaged(h: Float[Tensor, image * shape]) -> Float[Tensor, "image channel"]:
+def averaged(h: Tensor) -> Float[Tensor, "image channel"]:
     """A map (image, channel, height, width), or tokens (image, token, channel), over positions."""
     return h.mean(dim=1) if h.ndim == 3 else h.flatten(2).mean(dim=2) if h.ndim > 3 else h
 
