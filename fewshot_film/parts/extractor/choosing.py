@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from fewshot_film.base.family import near
 from fewshot_film.errors import UsageError
@@ -41,7 +42,19 @@ def stages(network: nn.Module, probe: Probe) -> list[str]:
     for name, h in probe.maps.items():
         if h.ndim == 4 and not _on_the_way(network, probe, name):
             last[tuple(h.shape[2:])] = name
-    return [*(name for name in last.values() if name), FEATURES]
+    whole = probe.maps[FEATURES]
+    return [*(n for n in last.values() if n and not _same(probe.maps[n], whole)), FEATURES]
+
+
+def _same(h: Tensor, whole: Tensor) -> bool:
+    """Whether the network does no more with a map than to average it."""
+    first, second = averaged(h), averaged(whole)
+    return first.shape == second.shape and torch.allclose(first, second, atol=1e-5)
+
+
+def averaged(h: Tensor) -> Tensor:
+    """A map (image, channel, height, width), or tokens (image, token, channel), over positions."""
+    return h.mean(dim=1) if h.ndim == 3 else h.flatten(2).mean(dim=2) if h.ndim > 3 else h
 
 
 def _on_the_way(network: nn.Module, probe: Probe, name: str) -> bool:

@@ -14,9 +14,9 @@ from torch.nn import functional as F
 
 from fewshot_film.parts.conditioning import FiLM
 from fewshot_film.parts.extractor.base import ConditioningFactory, Extractor, Site, Visit
-from fewshot_film.parts.extractor.choosing import chosen_sites, chosen_taps
+from fewshot_film.parts.extractor.choosing import averaged, chosen_sites, chosen_taps
 from fewshot_film.parts.extractor.norms import Norm, norm_of
-from fewshot_film.parts.extractor.preprocessing import AS_THEY_ARE, Preprocessing
+from fewshot_film.parts.extractor.pretrained.preprocessing import Preprocessing
 from fewshot_film.parts.extractor.probing import probed
 
 _VISIT: ContextVar[Visit] = ContextVar("visit")
@@ -26,6 +26,8 @@ _TAPPED: ContextVar[list[Tensor]] = ContextVar("tapped")
 
 IMAGES = 2
 """How many images look a network over."""
+AS_THEY_ARE = Preprocessing(mean=(0.0,) * 3, std=(1.0,) * 3, size=64)
+"""Colour images in [0, 1], and 64 pixels a side to look a network over."""
 
 
 def condition(
@@ -35,7 +37,6 @@ def condition(
     features: str = "last",
     conditioning: ConditioningFactory = FiLM,
     preprocessing: Preprocessing = AS_THEY_ARE,
-    channels: int = 3,
     frozen: bool = True,
 ) -> ConditionedNetwork:
     """Any torch module, images -> features, as an Extractor with sites at its norms.
@@ -54,15 +55,20 @@ def condition(
     Without task parameters the result is the plain module.
     """
     network = copy.deepcopy(module)
-    size = preprocessing.size or preprocessing.smallest
-    blank = torch.rand(IMAGES, channels, size, size, generator=torch.Generator().manual_seed(0))
-    probe = probed(network, preprocessing(blank.to(next(network.parameters(), blank))))
+    probe = probed(network, preprocessing(_images(network, preprocessing)))
     taps = chosen_taps(network, probe, features)
     norms = {
         name: norm_of(name, network.get_submodule(name), probe.norms[name], IMAGES)
         for name in chosen_sites(list(probe.norms), sites)
     }
-    return ConditionedNetwork(network, norms, taps, conditioning, preprocessing, channels, frozen)
+    return ConditionedNetwork(network, norms, taps, conditioning, preprocessing, frozen)
+
+
+def _images(network: nn.Module, preprocessing: Preprocessing) -> Tensor:
+    """A few, of the size and channels that the network is for, where its weights are."""
+    shape = (IMAGES, preprocessing.channels, preprocessing.size, preprocessing.size)
+    images = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    return images.to(next(network.parameters(), images))
 
 
 @final
@@ -89,11 +95,10 @@ class ConditionedNetwork(Extractor):
         taps: Sequence[str],
         conditioning: ConditioningFactory,
         preprocessing: Preprocessing,
-        channels: int,
         frozen: bool,
     ) -> None:
         """`network` is taken over: its `norms`, by name, become crossings."""
-        super().__init__(channels=channels, smallest=preprocessing.smallest)
+        super().__init__(channels=preprocessing.channels)
         self.preprocessing, self.frozen = preprocessing, frozen
         self.crossings = {name.replace(".", "_"): name for name in norms}
         for site_name, name in self.crossings.items():
@@ -134,11 +139,6 @@ class ConditionedNetwork(Extractor):
             _VISIT.reset(visiting)
             _TAPPED.reset(tapping)
         return parts[0] if len(parts) == 1 else torch.cat([F.normalize(p) for p in parts], dim=1)
-
-
-def averaged(h: Tensor) -> Float[Tensor, "image channel"]:
-    """A map (image, channel, height, width), or tokens (image, token, channel), over positions."""
-    return h.mean(dim=1) if h.ndim == 3 else h.flatten(2).mean(dim=2) if h.ndim > 3 else h
 
 
 def _tapped(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:

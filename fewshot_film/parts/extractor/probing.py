@@ -46,7 +46,7 @@ def probed(network: nn.Module, images: Tensor) -> Probe:
     except Exception as error:  # whatever a network raises of images that it cannot take
         raise UsageError(
             f"{type(network).__name__} does not take images of shape {tuple(images.shape[1:])} "
-            f"({error}); say by `preprocessing` and `channels` which it takes"
+            f"({error}); say by `preprocessing` which it takes"
         ) from error
     finally:
         for hook in hooks:

@@ -47,6 +47,20 @@ class Preprocessing:
         mean, std = (images.new_tensor(of)[:, None, None] for of in (self.mean, self.std))
         return (images - mean) / std
 
+    @property
+    def channels(self) -> int:
+        """Channels of the images."""
+        return len(self.mean)
+
+    def check(self, images: Tensor) -> None:
+        """The images' size is one that the network takes."""
+        height, width = images.shape[-2:]
+        if self.fixed and (height, width) != (self.size, self.size):
+            raise UsageError(
+                f"the network takes images of {self.size}x{self.size} pixels, these have "
+                f"{height}x{width}; resize them ({self})"
+            )
+
     def __str__(self) -> str:
         size = f"{self.size} px only" if self.fixed else f"{self.size} px"
         mean, std = ("/".join(f"{value:.4g}" for value in of) for of in (self.mean, self.std))

@@ -58,12 +58,15 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     try:
         stored = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged pickle can fail in any way
-        reason = str(error).partition("\n")[0]
-        raise UsageError(
-            f"{path} is damaged or no state dict ({reason}); get it again from its authors"
-        ) from error
+        raise _unreadable(path) from error
     if not isinstance(stored, dict) or not all(isinstance(v, Tensor) for v in stored.values()):
-        raise UsageError(
-            f"{path} holds more than tensors by name; save `module.state_dict()` alone"
-        )
+        raise _unreadable(path)
     return dict(stored)
+
+
+def _unreadable(path: Path) -> UsageError:
+    """Without torch's words, which propose to run what the file asks for."""
+    return UsageError(
+        f"{path} is damaged, or holds more than tensors by name, which is not read; get it again "
+        "from its authors, or save `module.state_dict()` alone"
+    )

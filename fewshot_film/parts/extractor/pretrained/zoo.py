@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from fewshot_film.errors import UsageError
+from fewshot_film.parts.extractor.pretrained.from_timm import timm_network
+from fewshot_film.parts.extractor.pretrained.from_torchvision import torchvision_network
 from fewshot_film.parts.extractor.pretrained.lite import LITES, efficientnet_lite
 from fewshot_film.parts.extractor.pretrained.network import Pretrained
 from fewshot_film.parts.extractor.pretrained.own_file import from_file
-from fewshot_film.parts.extractor.pretrained.timm_network import timm_network
-from fewshot_film.parts.extractor.pretrained.torchvision_network import torchvision_network
 
 LIBRARIES = {"timm": timm_network, "torchvision": torchvision_network}
 

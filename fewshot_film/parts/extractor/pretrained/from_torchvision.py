@@ -65,10 +65,10 @@ def _check_cached(name: str, weights: Any) -> None:
     fetch = f'python -c "{call}"'
     if not path.is_file():
         raise UsageError(
-            f"the weights of torchvision's {name!r} are not in torch's cache; fetch them once: "
+            f"the weights of torchvision's {name!r} are not in torch's cache; fetch them: "
             f"{fetch}, or take random ones"
         )
-    check_sha256(path, path.stem.rpartition("-")[2], remedy=f"delete it and fetch it: {fetch}")
+    check_sha256(path, path.stem.rpartition("-")[2], remedy=f"delete it and fetch them: {fetch}")
     read_state_dict(path)
 
 
