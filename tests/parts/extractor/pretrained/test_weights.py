@@ -15,6 +15,7 @@ from fewshot_film.parts.extractor.pretrained.weights import (
 )
 
 FILE = "photo_weights/net.pth"
+UNREADABLE = r"weights.pth is damaged, or holds more than tensors by name, which is not read; get"
 
 
 @pytest.fixture
@@ -84,7 +85,7 @@ def test_what_a_file_asks_to_be_run_is_refused(tmp_path: Path, saved: str) -> No
         torch.save(content, path)
     else:
         path.write_bytes(pickle.dumps(content))
-    with pytest.raises(UsageError, match=r"weights.pth is damaged or no state dict"):
+    with pytest.raises(UsageError, match=UNREADABLE):
         read_state_dict(path)
     assert not sprung.exists()
 
@@ -104,7 +105,7 @@ def test_a_damaged_file_is_named(tmp_path: Path, how: str) -> None:
     path = tmp_path / "weights.pth"
     torch.save({"a": torch.randn(1000)}, path)
     path.write_bytes(damaged(path.read_bytes())[how])
-    with pytest.raises(UsageError, match=r"weights.pth is damaged or no state dict \(.*\); get"):
+    with pytest.raises(UsageError, match=UNREADABLE):
         read_state_dict(path)
 
 
@@ -112,13 +113,13 @@ def test_an_archive_of_something_else_is_named(tmp_path: Path) -> None:
     path = tmp_path / "weights.pth"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("words", "none")
-    with pytest.raises(UsageError, match=r"weights.pth is damaged or no state dict"):
+    with pytest.raises(UsageError, match=UNREADABLE):
         read_state_dict(path)
 
 
 @pytest.mark.parametrize("content", [[torch.ones(1)], {"epoch": 3, "state": {}}, torch.ones(1)])
 def test_more_than_a_state_dict_is_refused(tmp_path: Path, content: object) -> None:
-    path = tmp_path / "checkpoint.pth"
+    path = tmp_path / "weights.pth"
     torch.save(content, path)
-    with pytest.raises(UsageError, match=r"checkpoint.pth holds more than tensors by name"):
+    with pytest.raises(UsageError, match=UNREADABLE):
         read_state_dict(path)
