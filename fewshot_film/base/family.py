@@ -7,9 +7,9 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Any, Generic, TypeVar, final, get_type_hints
+from typing import Any, Generic, TypeVar, final, get_args, get_type_hints
 
-from fewshot_film.base.values import YES, checked, read, written
+from fewshot_film.base.values import YES, First, checked, read, written
 from fewshot_film.errors import UsageError
 
 Made = TypeVar("Made", covariant=True)
@@ -37,8 +37,11 @@ class Family(Generic[Made]):
         name, _, words = text.partition(":")
         if name not in self.parts:
             raise UsageError(f"unknown {self.kind} {name!r}; {near(name, self.parts)}")
-        options: dict[str, str] = {}
-        for key, equals, value in (word.partition("=") for word in words.split(",") if word):
+        first, options = self._first(name), dict[str, str]()
+        for word in filter(None, words.split(",")):
+            key, equals, value = word.partition("=")
+            if first and not options and not equals:
+                key, equals, value = first, "=", word
             if key in options:
                 raise UsageError(f"{self.kind} {name} is given {key!r} twice; leave one out")
             options[key] = value if equals else YES
@@ -64,6 +67,11 @@ class Family(Generic[Made]):
         if broken := next(self._faults(part), None):
             raise TypeError(f"the {self.kind} {name} {broken}")
         return options_of(part)
+
+    def _first(self, name: str) -> str | None:
+        """The option whose name may be left out in the first place, if the part has one."""
+        hints = ((key, get_args(hint)) for key, (_, hint) in self.options(name).items())
+        return next((key for key, beside in hints if First() in beside), None)
 
     def _faults(self, part: Part[Made]) -> Iterator[str]:
         for key in needs(part):

@@ -53,6 +53,11 @@ class OneOf:
             raise UsageError(f"`{name}` is {value}; pass {known}")
 
 
+@dataclass(frozen=True)
+class First:
+    """The option that may come first, without its name: `timm:resnet18`."""
+
+
 def checked(name: str, value: Any, hint: Any) -> Any:
     """The value, if it is of the type and within the bounds that its annotation names.
 

@@ -64,7 +64,8 @@ class Config:
     """How a task embedding becomes parameters: by one network for all sites, or by one for every
     site and parameter, each with a multiplier (TADAM)."""
     extractor: Annotated[str, EXTRACTORS] = "conv4:width=32"
-    """The network that embeds images: Conv-4, TADAM's ResNet-12, or MetaOptNet's with DropBlock."""
+    """The network that embeds images: Conv-4, TADAM's ResNet-12, MetaOptNet's with DropBlock, or
+    one that others trained, such as efficientnet-lite0 or timm:NAME."""
     normalization: Annotated[str, NORMALIZATIONS] = "running"
     """Whose mean and variance normalise: of all training images (batch norm), of the support set in
     evaluation, of all that is asked together, of the support set in training too, of a learned
@@ -124,7 +125,7 @@ class Config:
             value = checked(name, getattr(self, name), hint)
             family = FAMILIES.get(name)
             object.__setattr__(self, name, str(family.read(value)) if family else value)
-        for name, why in idle_fields(self.objective, self.adapter).items():
+        for name, why in idle_fields(self.objective, self.adapter, self.extractor).items():
             if getattr(self, name) != PLAIN[name]:
                 remedy = "leave it out" if name != "adapter" else "pass `adapter=none`"
                 raise UsageError(f"`{name}` is {getattr(self, name)}, and {why}; {remedy}")
@@ -135,9 +136,11 @@ class Config:
         return OBJECTIVES.read(self.objective).name == "classify"
 
 
-def idle_fields(objective: str, adapter: str) -> dict[str, str]:
+def idle_fields(objective: str, adapter: str, extractor: str) -> dict[str, str]:
     """field -> why nothing that is built depends on it, under these choices."""
     idle: dict[str, str] = {}
+    if not EXTRACTORS.read(extractor).takes("normalization"):
+        idle["normalization"] = f"extractor {extractor} has norms of its own"
     if not ADAPTERS.read(adapter).takes("generator"):
         why = f"adapter {adapter} generates no parameters"
         idle |= dict.fromkeys(("conditioning", "encoder", "generator"), why)
@@ -157,7 +160,8 @@ def suited(defaults: Config, **choices: Any) -> Config:
         raise UsageError(f"a Config has no field {unknown[0]!r}; {near(unknown[0], PLAIN)}")
     chosen = {name: value for name, value in choices.items() if value != getattr(defaults, name)}
     merged = asdict(defaults) | chosen
-    idle = idle_fields(*(checked(name, merged[name], str) for name in ("objective", "adapter")))
+    deciding = ("objective", "adapter", "extractor")
+    idle = idle_fields(*(checked(name, merged[name], str) for name in deciding))
     return Config(**merged | {name: PLAIN[name] for name in idle if name not in chosen})
 
 

@@ -88,7 +88,7 @@ def _from_first(values: Mapping[str, Any]) -> dict[str, Any]:
         "auxiliary": _auxiliary(old),
         "optimizer": _optimizer(old, unconditioned),
     }
-    idle = idle_fields(new["objective"], new["adapter"])
+    idle = idle_fields(new["objective"], new["adapter"], new["extractor"])
     return new | {name: PLAIN[name] for name in idle}
 
 

@@ -100,7 +100,9 @@ class AdaptiveBatchNorm(Adapter):
             found[site_name] = {**given.get(site_name, {}), **moments}
         return found
 
-    def _blended(self, norm: nn.modules.batchnorm._BatchNorm, target: SiteParams, images: float) -> SiteParams:
+    def _blended(
+        self, norm: nn.modules.batchnorm._BatchNorm, target: SiteParams, images: float
+    ) -> SiteParams:
         """The moments of the target's images and `prior` images of the source together."""
         if not self.prior:
             return target

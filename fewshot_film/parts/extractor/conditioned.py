@@ -108,6 +108,7 @@ class ConditionedNetwork(Extractor):
         for name in taps:
             network.get_submodule(name).register_forward_hook(_tapped)
         self.network = network.requires_grad_(not frozen)
+        self.published = False
         self.train(False)
 
     def train(self, mode: bool = True) -> ConditionedNetwork:
@@ -115,6 +116,30 @@ class ConditionedNetwork(Extractor):
         super().train(mode)
         self.network.train(mode and not self.frozen)
         return self
+
+    def of_published(self) -> ConditionedNetwork:
+        """Itself, where the weights come with a package: while frozen, no state dict holds them."""
+        self.published = True
+        return self
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        """What is not published: the mechanisms' own weights, or all of a network that learns."""
+        found = super().state_dict(*args, **kwargs)
+        for name in self._published(kwargs.get("prefix", "")):
+            del found[name]
+        return found
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
+        own = dict(self.network.state_dict(prefix=f"{prefix}network.", keep_vars=True))
+        state_dict.update((name, own[name]) for name in self._published(prefix))
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+    def _published(self, prefix: str) -> list[str]:
+        """The names of the weights that their package holds, as they stand in a state dict."""
+        if not (self.published and self.frozen):
+            return []
+        names = self.network.state_dict(prefix=f"{prefix}network.")
+        return [name for name in names if ".site.conditioning." not in name]
 
     def check_images(self, images: Tensor) -> None:
         super().check_images(images)

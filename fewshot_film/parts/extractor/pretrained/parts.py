@@ -1,0 +1,104 @@
+"""Networks that others trained as parts: each by name, with sites at norms that it has.
+
+`sites`, `features` and `frozen` mean what they mean in `condition`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fewshot_film.base.values import First
+from fewshot_film.parts.extractor.base import ConditioningFactory
+from fewshot_film.parts.extractor.conditioned import ConditionedNetwork, condition
+from fewshot_film.parts.extractor.pretrained.zoo import pretrained_network
+
+
+def efficientnet_lite0(
+    conditioning: ConditioningFactory,
+    *,
+    sites: str = "late",
+    features: str = "last",
+    frozen: bool = True,
+) -> ConditionedNetwork:
+    """ImageNet's 1,280 features in 3.4 million weights (Tan and Le 2019; its Lite models, 2020)."""
+    return _named("lite0", conditioning, sites, features, frozen).of_published()
+
+
+def efficientnet_lite1(
+    conditioning: ConditioningFactory,
+    *,
+    sites: str = "late",
+    features: str = "last",
+    frozen: bool = True,
+) -> ConditionedNetwork:
+    """ImageNet's 1,280 features in 4.1 million weights (Tan and Le 2019; its Lite models, 2020)."""
+    return _named("lite1", conditioning, sites, features, frozen).of_published()
+
+
+def efficientnet_lite2(
+    conditioning: ConditioningFactory,
+    *,
+    sites: str = "late",
+    features: str = "last",
+    frozen: bool = True,
+) -> ConditionedNetwork:
+    """ImageNet's 1,280 features in 4.8 million weights (Tan and Le 2019; its Lite models, 2020)."""
+    return _named("lite2", conditioning, sites, features, frozen).of_published()
+
+
+def timm_extractor(
+    conditioning: ConditioningFactory,
+    *,
+    name: Annotated[str, First()] = "resnet18",
+    trained: bool = True,
+    sites: str = "late",
+    features: str = "last",
+    frozen: bool = True,
+) -> ConditionedNetwork:
+    """timm:NAME is a network of timm (Wightman 2019), its weights from Hugging Face's cache."""
+    return _named(f"timm:{name}", conditioning, sites, features, frozen, trained=trained)
+
+
+def torchvision_extractor(
+    conditioning: ConditioningFactory,
+    *,
+    name: Annotated[str, First()] = "resnet18",
+    trained: bool = True,
+    sites: str = "late",
+    features: str = "last",
+    frozen: bool = True,
+) -> ConditionedNetwork:
+    """torchvision:NAME is a network of torchvision, its weights from torch hub's cache."""
+    return _named(f"torchvision:{name}", conditioning, sites, features, frozen, trained=trained)
+
+
+def file_extractor(
+    conditioning: ConditioningFactory,
+    *,
+    path: Annotated[str, First()] = "network.py:make",
+    sites: str = "late",
+    features: str = "last",
+    frozen: bool = True,
+) -> ConditionedNetwork:
+    """file:FILE.py:FUNCTION is what a function of your own gives; the file must be trusted."""
+    return _named(path, conditioning, sites, features, frozen)
+
+
+def _named(
+    name: str,
+    conditioning: ConditioningFactory,
+    sites: str,
+    features: str,
+    frozen: bool,
+    *,
+    trained: bool = True,
+) -> ConditionedNetwork:
+    found = pretrained_network(name, trained=trained)
+    return condition(
+        found.module,
+        sites,
+        features=features,
+        conditioning=conditioning,
+        preprocessing=found.preprocessing,
+        frozen=frozen,
+    )
