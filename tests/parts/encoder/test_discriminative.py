@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from fewshot_film.errors import UsageError
 from fewshot_film.parts.encoder import ENCODERS, DiscriminativeEncoder
-from fewshot_film.parts.encoder.discriminative import EPSILON
+from fewshot_film.parts.encoder.contrast import EPSILON
 
 NOTHING = nn.Identity()
 """It asks nothing of the extractor."""
