@@ -19,7 +19,13 @@ FEATURES = ""
 def chosen_sites(norms: Sequence[str], sites: str) -> list[str]:
     """The norms, in the order of the data flow, that a word or a regular expression names."""
     third = -(-len(norms) // 3)
-    words = {"all": norms, "early": norms[:third], "late": norms[-third:], "last": norms[-1:]}
+    words: dict[str, Sequence[str]] = {
+        "none": (),
+        "all": norms,
+        "early": norms[:third],
+        "late": norms[-third:],
+        "last": norms[-1:],
+    }
     return list(words[sites]) if sites in words else _searched("sites", sites, norms)
 
 

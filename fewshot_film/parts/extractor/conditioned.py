@@ -41,8 +41,8 @@ def condition(
 ) -> ConditionedNetwork:
     """Any torch module, images -> features, as an Extractor with sites at its norms.
 
-    `sites` names the norms: "all", "early" or "late" (the first or the last third of the data
-    flow), "last", or a regular expression that is searched for in their names: "depthwise" for
+    `sites` names the norms: "all", "none", "early" or "late" (the first or the last third of the
+    data flow), "last", or a regular expression that is searched for in their names: "depthwise" for
     those of one role, "layer[34]" for those of some depth. Norms may be of any kind whose last
     step is an affine map of every channel. That is where a site stands: before an activation that
     the norm's module may hold.
@@ -156,14 +156,20 @@ class ConditionedNetwork(Extractor):
     def embed(
         self, images: Float[Tensor, "image channel height width"], at: Visit
     ) -> Float[Tensor, "image feature"]:
+        parts = [averaged(h) for h in self.tapped(images, at)]
+        return parts[0] if len(parts) == 1 else torch.cat([F.normalize(p) for p in parts], dim=1)
+
+    def tapped(
+        self, images: Float[Tensor, "image channel height width"], at: Visit
+    ) -> list[Tensor]:
+        """What the modules that give the features give, in the order of the data flow."""
         visiting, tapping = _VISIT.set(at), _TAPPED.set([])
         try:
             self.network(self.preprocessing(images))
-            parts = [averaged(h) for h in _TAPPED.get()]
+            return _TAPPED.get()
         finally:
             _VISIT.reset(visiting)
             _TAPPED.reset(tapping)
-        return parts[0] if len(parts) == 1 else torch.cat([F.normalize(p) for p in parts], dim=1)
 
 
 def _tapped(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:

@@ -92,4 +92,5 @@ def efficientnet_lite(name: str, *, trained: bool = True) -> Pretrained:
         return Pretrained(net.eval(), lite.preprocessing(), "none", "random weights")
     net.load_state_dict(lite.state_dict())
     origin = f"{lite.weights.package} {lite.weights.version}, trained on ImageNet"
-    return Pretrained(net.eval(), lite.preprocessing(), lite.weights.licence, origin)
+    licence = lite.weights.licence
+    return Pretrained(net.eval(), lite.preprocessing(), licence, origin, packaged=True)

@@ -15,10 +15,12 @@ from fewshot_film.parts.extractor.pretrained.preprocessing import Preprocessing
 class Pretrained:
     """A network without its classifier: images, preprocessed -> features, in evaluation mode.
 
-    `licence` is that of the weights, `source` where they come from.
+    `licence` is that of the weights, `source` where they come from; `packaged` says that they are
+    the very ones of an installed package.
     """
 
     module: nn.Module
     preprocessing: Preprocessing
     licence: str
     source: str
+    packaged: bool = False

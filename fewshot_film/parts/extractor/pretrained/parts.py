@@ -1,15 +1,17 @@
 """Networks that others trained as parts: each by name, with sites at norms that it has.
 
-`sites`, `features` and `frozen` mean what they mean in `condition`.
+`sites`, `features` and `frozen` mean what they mean in `condition`; with `neck`, so many features
+that are learned stand beside the network's own (see `Necked`).
 """
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from fewshot_film.base.values import First
-from fewshot_film.parts.extractor.base import ConditioningFactory
-from fewshot_film.parts.extractor.conditioned import ConditionedNetwork, condition
+from fewshot_film.base.values import AtLeast, First
+from fewshot_film.parts.extractor.base import ConditioningFactory, Extractor
+from fewshot_film.parts.extractor.conditioned import condition
+from fewshot_film.parts.extractor.necked import Necked
 from fewshot_film.parts.extractor.pretrained.zoo import pretrained_network
 
 
@@ -19,9 +21,10 @@ def efficientnet_lite0(
     sites: str = "late",
     features: str = "last",
     frozen: bool = True,
-) -> ConditionedNetwork:
+    neck: Annotated[int | None, AtLeast(1)] = None,
+) -> Extractor:
     """ImageNet's 1,280 features in 3.4 million weights (Tan and Le 2019; its Lite models, 2020)."""
-    return _named("lite0", conditioning, sites, features, frozen).of_published()
+    return _named("lite0", conditioning, sites, features, frozen, neck)
 
 
 def efficientnet_lite1(
@@ -30,9 +33,10 @@ def efficientnet_lite1(
     sites: str = "late",
     features: str = "last",
     frozen: bool = True,
-) -> ConditionedNetwork:
+    neck: Annotated[int | None, AtLeast(1)] = None,
+) -> Extractor:
     """ImageNet's 1,280 features in 4.1 million weights (Tan and Le 2019; its Lite models, 2020)."""
-    return _named("lite1", conditioning, sites, features, frozen).of_published()
+    return _named("lite1", conditioning, sites, features, frozen, neck)
 
 
 def efficientnet_lite2(
@@ -41,9 +45,10 @@ def efficientnet_lite2(
     sites: str = "late",
     features: str = "last",
     frozen: bool = True,
-) -> ConditionedNetwork:
+    neck: Annotated[int | None, AtLeast(1)] = None,
+) -> Extractor:
     """ImageNet's 1,280 features in 4.8 million weights (Tan and Le 2019; its Lite models, 2020)."""
-    return _named("lite2", conditioning, sites, features, frozen).of_published()
+    return _named("lite2", conditioning, sites, features, frozen, neck)
 
 
 def timm_extractor(
@@ -54,9 +59,10 @@ def timm_extractor(
     sites: str = "late",
     features: str = "last",
     frozen: bool = True,
-) -> ConditionedNetwork:
+    neck: Annotated[int | None, AtLeast(1)] = None,
+) -> Extractor:
     """timm:NAME is a network of timm (Wightman 2019), its weights from Hugging Face's cache."""
-    return _named(f"timm:{name}", conditioning, sites, features, frozen, trained=trained)
+    return _named(f"timm:{name}", conditioning, sites, features, frozen, neck, trained=trained)
 
 
 def torchvision_extractor(
@@ -67,9 +73,12 @@ def torchvision_extractor(
     sites: str = "late",
     features: str = "last",
     frozen: bool = True,
-) -> ConditionedNetwork:
+    neck: Annotated[int | None, AtLeast(1)] = None,
+) -> Extractor:
     """torchvision:NAME is a network of torchvision, its weights from torch hub's cache."""
-    return _named(f"torchvision:{name}", conditioning, sites, features, frozen, trained=trained)
+    return _named(
+        f"torchvision:{name}", conditioning, sites, features, frozen, neck, trained=trained
+    )
 
 
 def file_extractor(
@@ -79,9 +88,10 @@ def file_extractor(
     sites: str = "late",
     features: str = "last",
     frozen: bool = True,
-) -> ConditionedNetwork:
+    neck: Annotated[int | None, AtLeast(1)] = None,
+) -> Extractor:
     """file:FILE.py:FUNCTION is what a function of your own gives; the file must be trusted."""
-    return _named(path, conditioning, sites, features, frozen)
+    return _named(path, conditioning, sites, features, frozen, neck)
 
 
 def _named(
@@ -90,15 +100,19 @@ def _named(
     sites: str,
     features: str,
     frozen: bool,
+    neck: int | None,
     *,
     trained: bool = True,
-) -> ConditionedNetwork:
+) -> Extractor:
     found = pretrained_network(name, trained=trained)
-    return condition(
+    network = condition(
         found.module,
         sites,
-        features=features,
+        features=features if neck is None else "stages",
         conditioning=conditioning,
         preprocessing=found.preprocessing,
         frozen=frozen,
     )
+    if found.packaged:
+        network = network.of_published()
+    return network if neck is None else Necked(network, conditioning, neck)

@@ -1,0 +1,106 @@
+"""A neck: what learns to read all stages of a pretrained network, beside what that gives."""
+
+from __future__ import annotations
+
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fewshot_film.base.modes import evaluating
+from fewshot_film.parts.conditioning import TaskParams
+from fewshot_film.parts.extractor.base import ConditioningFactory, Extractor, Site, Visit
+from fewshot_film.parts.extractor.conditioned import ConditionedNetwork
+from fewshot_film.parts.normalization import BatchNorm
+
+NECK = "neck"
+WINDOWS = 2
+"""Windows a side, whose means tell where in the picture something is."""
+SHARE = 0.5
+"""The length of the neck's features at first, beside those of the network, of length one."""
+
+
+@final
+class Necked(Extractor):
+    """images -> (f / |f|, site(W normalised(r))): f is what a network gives, r read of its stages.
+
+    A reading r holds, of every channel of each stage, the mean, the standard deviation and the
+    means in four windows; and f. W is learned. The site behind it weighs what W finds, by task:
+    with all of its parameters zero the features are the network's own.
+
+    A frozen network without sites reads an image always alike. `read` gives the readings as images
+    of many channels and one pixel, which are taken in the place of those that they were read of:
+    so is the neck trained without passing every image through the network again and again.
+    """
+
+    def __init__(
+        self, network: ConditionedNetwork, conditioning: ConditioningFactory, width: int
+    ) -> None:
+        """`network` taps its stages, its output last; the neck has `width` features."""
+        super().__init__(channels=network.channels)
+        self.network = network
+        summaries = self._look()
+        self.own_dim, self.reading_dim = len(summaries[-1]), sum(map(len, summaries))
+        self.normalised = nn.BatchNorm1d(self.reading_dim, affine=False)
+        self.linear = nn.Linear(self.reading_dim, width, bias=False)
+        norm = nn.BatchNorm1d(width)
+        nn.init.constant_(norm.weight, SHARE / width**0.5)
+        self.site = Site(width, conditioning, lambda _: BatchNorm.around(norm))
+
+    def check_images(self, images: Tensor) -> None:
+        self.network.check_images(images)
+
+    def sites(self) -> dict[str, Site]:
+        return {**self.network.sites(), NECK: self.site}
+
+    def plain_params(self, tasks: int) -> TaskParams:
+        """Those under which the features are the network's own, for so many tasks."""
+        neutral = self.site.conditioning.identity()
+        return {NECK: {n: torch.zeros(tasks, *value.shape) for n, value in neutral.items()}}
+
+    def embed(
+        self, images: Float[Tensor, "image channel height width"], at: Visit
+    ) -> Float[Tensor, "image feature"]:
+        reading = images.flatten(1) if self.is_reading(images) else self._read(images, at)
+        found = at(NECK, self.site, self.linear(self.normalised(reading)))
+        return torch.cat([F.normalize(reading[:, -self.own_dim :]), found], dim=1)
+
+    def is_reading(self, images: Tensor) -> bool:
+        """Whether these are readings of images."""
+        return tuple(images.shape[-3:]) == (self.reading_dim, 1, 1)
+
+    @torch.no_grad()
+    def read(
+        self, images: Float[Tensor, "image channel height width"]
+    ) -> Float[Tensor, "image reading 1 1"]:
+        """What the network's stages say of images, to be given in the images' place."""
+        return self._read(images, _plain)[:, :, None, None]
+
+    def _read(self, images: Float[Tensor, "image channel height width"], at: Visit) -> Tensor:
+        return torch.cat([summary(h) for h in self.network.tapped(images, at)], dim=1)
+
+    def _look(self) -> list[Tensor]:
+        """What is read of an image of each stage."""
+        size = self.network.preprocessing.size
+        with evaluating(self.network):
+            blank = torch.zeros(1, self.network.preprocessing.channels, size, size)
+            return [summary(h)[0] for h in self.network.tapped(blank, _plain)]
+
+
+def _plain(name: str, site: Site, h: Tensor) -> Tensor:
+    """Through a site without a task; `h` has no task axis."""
+    del name
+    out: Tensor = site(h.unsqueeze(0), {})
+    return out.squeeze(0)
+
+
+def summary(h: Tensor) -> Float[Tensor, "image summary"]:
+    """A map -> each channel's mean, deviation and means in windows; features as they are."""
+    if h.ndim == 2:
+        return h
+    if h.ndim == 3:  # tokens have no place in a plane
+        return torch.cat([h.mean(dim=1), h.std(dim=1)], dim=1)
+    windows = F.adaptive_avg_pool2d(h, WINDOWS).flatten(1)
+    return torch.cat([h.mean(dim=(2, 3)), h.std(dim=(2, 3)), windows], dim=1)
