@@ -42,6 +42,17 @@ class Above:
 
 
 @dataclass(frozen=True)
+class AtMost:
+    """value <= most."""
+
+    most: Number
+
+    def check(self, name: str, value: Number) -> None:
+        if not value <= self.most:
+            raise UsageError(f"`{name}` is {value}; it must be at most {self.most}")
+
+
+@dataclass(frozen=True)
 class OneOf:
     """One of a few numbers, each with its meaning."""
 
@@ -56,6 +67,10 @@ class OneOf:
 @dataclass(frozen=True)
 class First:
     """The option that may come first, without its name: `timm:resnet18`."""
+
+
+Bound: TypeAlias = AtLeast | Above | AtMost | OneOf
+"""What may stand beside a number's type."""
 
 
 def checked(name: str, value: Any, hint: Any) -> Any:
@@ -106,7 +121,7 @@ def _bare(hint: Any) -> tuple[Any, tuple[Any, ...]]:
     if get_origin(hint) is not Annotated:
         return hint, ()
     kind, *beside = get_args(hint)
-    return kind, tuple(bound for bound in beside if isinstance(bound, AtLeast | Above | OneOf))
+    return kind, tuple(bound for bound in beside if isinstance(bound, Bound))
 
 
 def _kinds(kind: Any) -> tuple[Any, ...]:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fewshot_film.base.family import Family, needs, options_of
-from fewshot_film.base.values import Above, AtLeast, checked
+from fewshot_film.base.values import Above, AtLeast, AtMost, checked
 from fewshot_film.config.config import FAMILIES
 from fewshot_film.errors import UsageError
 
@@ -219,12 +219,14 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
     least = next((b.least for b in beside if isinstance(b, AtLeast)), None)
     above = next((b.bound for b in beside if isinstance(b, Above)), None)
     lowest = least if least is not None else above
+    most = next((b.most for b in beside if isinstance(b, AtMost)), None)
     of = {
         NoneType: st.none(),
         bool: st.booleans(),
         int: st.integers(min_value=lowest if lowest is None else int(lowest)),
         float: st.floats(
             min_value=lowest,
+            max_value=most,
             exclude_min=above is not None,
             allow_nan=False,
             allow_infinity=False,

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fewshot_film.base.values import Above, AtLeast, OneOf, checked, read, written
+from fewshot_film.base.values import Above, AtLeast, AtMost, OneOf, checked, read, written
 from fewshot_film.errors import UsageError
 
 Count = Annotated[int, AtLeast(1)]
@@ -13,6 +13,7 @@ Rate = Annotated[float, Above(0)]
 MaybeCount = Annotated[int | None, AtLeast(1)]
 CountOrNone = Annotated[int, AtLeast(1)] | None
 MaybeRate = Annotated[float | None, AtLeast(0)]
+Share = Annotated[float | None, Above(0), AtMost(1)]
 Channels = Annotated[int, OneOf(((1, "grey"), (3, "colour")))]
 Word = Literal["flat", "average"]
 
@@ -32,6 +33,8 @@ Word = Literal["flat", "average"]
         (5, CountOrNone),
         (None, MaybeRate),
         (0.0, MaybeRate),
+        (1.0, Share),
+        (None, Share),
         (3, Channels),
         ("flat", Word),
         ("flat", Word | None),
@@ -65,6 +68,8 @@ def test_what_fits_comes_back_as_it_is(value: Any, hint: Any) -> None:
         (math.nan, Rate, "`x` is nan; it must be above 0"),
         (math.inf, MaybeRate, "`x` is inf; it must be at least 0"),
         (math.nan, MaybeRate, "`x` is nan; it must be at least 0"),
+        (1.5, Share, "`x` is 1.5; it must be at most 1"),
+        (0.0, Share, "`x` is 0.0; it must be above 0"),
         (2, Channels, r"`x` is 2; pass 1 \(grey\) or 3 \(colour\)"),
         # types
         ("5", Count, "`x` is '5'; it must be a whole number"),
@@ -105,8 +110,12 @@ def test_a_whole_number_is_taken_for_a_float(hint: Any) -> None:
 
 
 @given(least=st.integers(-50, 50), value=st.integers(-99, 99))
-def test_at_least_and_above(least: int, value: int) -> None:
-    for bound, fits in ((AtLeast(least), value >= least), (Above(least), value > least)):
+def test_at_least_and_above_and_at_most(least: int, value: int) -> None:
+    for bound, fits in (
+        (AtLeast(least), value >= least),
+        (Above(least), value > least),
+        (AtMost(least), value <= least),
+    ):
         for hint in (Annotated[int, bound], Annotated[float | None, bound]):
             if fits:
                 assert checked("x", value, hint) == value
