@@ -44,7 +44,7 @@ from fewshot_film.parts.conditioning import Conditioning, FiLM
 from fewshot_film.parts.encoder import DiscriminativeEncoder, TaskEncoder
 from fewshot_film.parts.extractor import Conv4, Extractor
 from fewshot_film.parts.generator import Generator, SharedGenerator
-from fewshot_film.parts.head import PrototypeHead
+from fewshot_film.parts.head import Head, PrototypeHead
 from fewshot_film.parts.normalization import Normalization
 from fewshot_film.parts.statistics import adapt_batchnorm
 from fewshot_film.report.train import train
@@ -69,6 +69,7 @@ __all__ = [
     "FewShotError",
     "FiLM",
     "Generator",
+    "Head",
     "ImageSet",
     "LabeledSet",
     "LearnedAdapter",

@@ -15,7 +15,7 @@ from fewshot_film.base.pixels import as_pixels, check_held, check_pixels
 from fewshot_film.errors import UsageError
 from fewshot_film.parts.conditioning import SiteParams, TaskParams
 from fewshot_film.parts.extractor import Extractor
-from fewshot_film.parts.head import PrototypeHead
+from fewshot_film.parts.head import Head, HeadParams
 
 Labels: TypeAlias = Sequence[Any] | np.ndarray | Tensor
 """One label an image: numbers or words, as long as they can be sorted."""
@@ -46,32 +46,41 @@ class AdaptedExtractor(nn.Module):
 
 @final
 class AdaptedClassifier(nn.Module):
-    """images -> logits over `classes`, the labels that the task was given, in sorted order."""
+    """images -> logits over `classes`, the labels that the task was given, in sorted order.
 
-    prototypes: Tensor
+    What the head has fitted are buffers, each by its name, as `prototypes` or `weight`.
+    """
 
     def __init__(
         self,
         extractor: AdaptedExtractor,
-        head: PrototypeHead,
-        prototypes: Float[Tensor, "way feature"],
+        head: Head,
+        fitted: HeadParams,
         classes: Sequence[Any],
+        feature_dim: int,
     ) -> None:
+        """`fitted` to a single task, on `feature_dim` features an image; the head is copied."""
         super().__init__()
-        self.extractor, self.classes = extractor, tuple(classes)
+        self.extractor, self.classes, self.feature_dim = extractor, tuple(classes), feature_dim
         self.head = copy.deepcopy(head).requires_grad_(False)
-        self.register_buffer("prototypes", prototypes)
+        self.names = tuple(fitted)
+        for name, value in fitted.items():
+            self.register_buffer(name, value.squeeze(0))
         self.eval()
+
+    @property
+    def fitted(self) -> HeadParams:
+        """What the head classifies by, with the task axis."""
+        return {name: self.get_buffer(name).unsqueeze(0) for name in self.names}
 
     def forward(self, images: Tensor) -> Float[Tensor, "image way"]:
         features = self.extractor(images).float()
-        known, found = self.prototypes.shape[1], features.shape[1]
-        if found != known:
+        if features.shape[1] != self.feature_dim:
             raise UsageError(
-                f"the task's support set had {known} features an image, these have {found}; resize "
-                "them to its size"
+                f"the task's support set had {self.feature_dim} features an image, these have "
+                f"{features.shape[1]}; resize them to its size"
             )
-        logits: Tensor = self.head(features.unsqueeze(0), self.prototypes.unsqueeze(0))
+        logits: Tensor = self.head(features.unsqueeze(0), self.fitted)
         return logits.squeeze(0)
 
     def classify(self, images: Tensor) -> list[Any]:

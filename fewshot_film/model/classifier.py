@@ -17,7 +17,7 @@ from fewshot_film.model.adapted import AdaptedClassifier, AdaptedExtractor, Labe
 from fewshot_film.parts.adaptation import Adapter
 from fewshot_film.parts.conditioning import TaskParams
 from fewshot_film.parts.extractor import Extractor
-from fewshot_film.parts.head import PrototypeHead, class_means
+from fewshot_film.parts.head import Head
 from fewshot_film.tasks.episode import Episode, LabeledSet
 
 
@@ -91,7 +91,7 @@ class Classifier(nn.Module, ABC):
     `head` classifies into the labels of a support set that a person brings: see `adapt`.
     """
 
-    def __init__(self, features: TaskConditionedExtractor, head: PrototypeHead) -> None:
+    def __init__(self, features: TaskConditionedExtractor, head: Head) -> None:
         super().__init__()
         self.features, self.head = features, head
 
@@ -118,22 +118,21 @@ class Classifier(nn.Module, ABC):
         classes, codes = encoded(labels, len(images))
         extractor = self.features.adapt(images, labels)
         with evaluating(self):
-            device = self.head.log_scale.device
             shots = extractor(images).unsqueeze(0)
-            prototypes = class_means(shots, codes.to(device).unsqueeze(0), len(classes))
-        return AdaptedClassifier(extractor, self.head, prototypes.squeeze(0), classes)
+            fitted = self.head.fit(shots, codes.to(shots.device).unsqueeze(0), len(classes))
+        return AdaptedClassifier(extractor, self.head, fitted, classes, shots.shape[2])
 
 
 @final
 class FewShotClassifier(Classifier):
-    """episode -> logits (task, query, way), from prototypes in the task's own feature space."""
+    """episode -> logits (task, query, way), by a head fitted in the task's own feature space."""
 
     def classify(
         self, episode: Episode, params: TaskParams | None
     ) -> Float[Tensor, "task query way"]:
         support, query = episode.support, episode.query
         shots, queries = self.features.embedded(support.images, query.images, params)
-        logits: Tensor = self.head(queries, class_means(shots, support.labels, episode.way))
+        logits: Tensor = self.head(queries, self.head.fit(shots, support.labels, episode.way))
         return logits
 
     def with_adapter(self, adapter: Adapter) -> FewShotClassifier:

@@ -16,7 +16,7 @@ from fewshot_film.parts.conditioning import Conditioning
 from fewshot_film.parts.encoder import TaskEncoder
 from fewshot_film.parts.extractor import Extractor
 from fewshot_film.parts.generator import Generator
-from fewshot_film.parts.head import PrototypeHead
+from fewshot_film.parts.head import Head
 from fewshot_film.parts.normalization import Normalization
 
 Check: TypeAlias = Callable[[Case], None]
@@ -28,7 +28,7 @@ AXIS_OF = {
     TaskEncoder: "encoder",
     Generator: "generator",
     Adapter: "adapter",
-    PrototypeHead: "head",
+    Head: "head",
 }
 NOTHING: Mapping[str, str] = MappingProxyType({})
 

@@ -2,10 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fewshot_film.errors import UsageError
 from fewshot_film.parts.head import (
-    HEADS,
-    PrototypeHead,
     Similarity,
     cosine,
     negative_euclidean,
@@ -65,44 +62,3 @@ def test_each_query_and_prototype_on_its_own(
 
 def test_plain_euclidean_is_never_positive(prototypes: Tensor) -> None:
     assert (negative_euclidean(prototypes, prototypes) <= 0).all()
-
-
-def test_the_scale_starts_where_told_and_is_learned(queries: Tensor, prototypes: Tensor) -> None:
-    head = PrototypeHead(negative_euclidean, scale=7.5)
-    logits = head(queries, prototypes)
-    torch.testing.assert_close(logits, 7.5 * negative_euclidean(queries, prototypes))
-    logits.sum().backward()
-    assert [name for name, p in head.named_parameters() if p.grad is not None] == ["log_scale"]
-    torch.testing.assert_close(head.log_scale.grad, logits.sum().detach())
-
-
-def test_a_scale_that_is_not_learned(queries: Tensor, prototypes: Tensor) -> None:
-    head = PrototypeHead(cosine, scale=7.5, learned=False)
-    assert not head.log_scale.requires_grad
-    torch.testing.assert_close(head(queries, prototypes), 7.5 * cosine(queries, prototypes))
-    assert "log_scale" in head.state_dict(), "a run is read back with the scale that it had"
-
-
-@pytest.mark.parametrize(
-    ("name", "similarity", "scale"),
-    [
-        ("squared-euclidean", negative_squared_euclidean, 1.0),
-        ("euclidean", negative_euclidean, 1.0),
-        ("cosine", cosine, 10.0),
-    ],
-)
-def test_heads_by_name(
-    name: str, similarity: Similarity, scale: float, queries: Tensor, prototypes: Tensor
-) -> None:
-    expected = similarity(queries, prototypes)
-    torch.testing.assert_close(HEADS.read(name)()(queries, prototypes), scale * expected)
-    head = HEADS.read(f"{name}:scale=2.5,learned=no")()
-    torch.testing.assert_close(head(queries, prototypes), 2.5 * expected)
-    assert not head.log_scale.requires_grad
-    assert HEADS.read(name)().log_scale.requires_grad
-
-
-@pytest.mark.parametrize("scale", ["0", "-1.0", "nan", "inf"])
-def test_a_scale_that_is_none(scale: str) -> None:
-    with pytest.raises(UsageError, match=f"scale` is {float(scale)}; it must be above 0"):
-        HEADS.read(f"cosine:scale={scale}")
