@@ -68,7 +68,7 @@ def test_counts_of_training(
         ("optimizer", "sgd:multiplier_decay=-1", "multiplier_decay is -1.0; it must be at least"),
         ("objective", "episodes:attribute_weight=-0.5", "weight is -0.5; it must be at least 0"),
         ("head", "cosine:scale=0", "--head cosine:scale is 0.0; it must be above 0"),
-        ("head", "cosin", "unknown head 'cosin'; known: squared-euclidean, euclidean, cosine; did"),
+        ("head", "cosin", "; did you mean 'cosine'?"),
         ("seed", "-1", "--seed is -1; it must be at least 0"),
         ("channels", "2", "--channels is 2; pass 1 (grey) or 3 (colour)"),
         ("channels", "3", "images with 3 channels, glyphs has 1; train with --channels 1, or"),

@@ -53,7 +53,7 @@ PAIRS = [
     for i, method in enumerate(METHODS)
     for j, extractor in enumerate(EXTRACTORS.names)
 ]
-"""Every method with every extractor, and each of both with every head."""
+"""Every method with every extractor, and every extractor with every head."""
 
 
 @pytest.mark.parametrize(("method", "extractor", "head"), PAIRS, ids=str)

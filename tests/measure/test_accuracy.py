@@ -79,7 +79,7 @@ def test_groups_stay_apart() -> None:
 
 def test_broken_weights_are_an_error() -> None:
     model = making.classifier(extractor="resnet12")
-    torch.nn.init.constant_(model.head.log_scale, float("nan"))
+    torch.nn.init.constant_(model.get_parameter("head.log_scale"), float("nan"))
     with pytest.raises(FewShotError, match="not finite"):
         evaluate(model, SAMPLER, 2)
 

@@ -133,6 +133,6 @@ def test_a_lone_query_without_an_answer_is_flagged() -> None:
 def test_broken_weights_are_not_called_inductive() -> None:
     model = making.classifier(adapter="none")
     with torch.no_grad():
-        model.head.log_scale.fill_(torch.nan)
+        model.get_parameter("head.log_scale").fill_(torch.nan)
     with pytest.raises(FewShotError, match="logits are not finite; its weights are broken"):
         audit(model, SAMPLER, 1)

@@ -1,17 +1,20 @@
 import copy
+import pickle
+from pathlib import Path
 from typing import Any
 
 import making
 import numpy as np
 import pytest
 import torch
+from laws.telling import close, exported
 from torch import Tensor
 
 from fewshot_film.errors import UsageError
 from fewshot_film.model.adapted import AdaptedClassifier
 from fewshot_film.model.classifier import FewShotClassifier
 from fewshot_film.parts.adaptation import NoAdaptation
-from fewshot_film.parts.head import class_means
+from fewshot_film.parts.head import HEADS, WhitenedHead, class_means, within_class_whitening
 
 LABELS = ["cat", "ant", "bee", "cat", "bee", "ant"]
 ADAPTATIONS = [
@@ -57,6 +60,45 @@ def test_an_adapted_classifier_is_the_classifier_on_its_task(adaptation: dict[st
     torch.testing.assert_close(
         adapted(episode.query.images[0]), expected, rtol=0, atol=1e-5 * max(1.0, scale)
     )
+
+
+@pytest.mark.parametrize("head", HEADS.names)
+def test_every_head_is_kept_as_it_was_fitted(head: str, tmp_path: Path) -> None:
+    """Exported, pickled, moved to another precision, or another task's with this one's state."""
+    model, episode = making.classifier(head=head), making.episode(tasks=1)
+    support, queries = episode.support, episode.query.images[0]
+    adapted = model.adapt(support.images[0], support.labels[0])
+    expected = model(episode)[0].detach()
+    close(adapted(queries), expected)
+    with making.unchecked():
+        close(exported(adapted, (queries,))(queries), expected)
+    assert torch.equal(pickle.loads(pickle.dumps(adapted))(queries), adapted(queries))
+    close(copy.deepcopy(adapted).double()(queries).float(), expected, 1e-3)
+    other = making.classifier(head=head, seed=1).adapt(making.pictures(6, seed=7), LABELS)
+    torch.save(adapted.state_dict(), tmp_path / "task.pt")
+    other.load_state_dict(torch.load(tmp_path / "task.pt"))
+    assert torch.equal(other(queries), adapted(queries))
+
+
+@pytest.mark.parametrize("head", HEADS.names)
+def test_queries_of_another_size_are_named_by_every_head(head: str) -> None:
+    task = making.classifier(head=head).adapt(IMAGES, LABELS)
+    with pytest.raises(UsageError, match="had 4 features an image, these have 16; resize them"):
+        task(making.pictures(5, size=32))
+
+
+def test_a_head_behind_whitened_features() -> None:
+    """As the head alone on features that were whitened, adapted to a task too."""
+    model = making.classifier(adapter="none", head="ridge:ridge=0.1")
+    base = model.features.extractor(making.pictures(1, 30, seed=3))[0]
+    whitening = within_class_whitening(base, torch.arange(30) % 5, shrinkage=0.5)
+    whitened = FewShotClassifier(model.features, WhitenedHead(model.head, whitening)).eval()
+    episode = making.episode(tasks=1)
+    task = whitened.adapt(episode.support.images[0], episode.support.labels[0])
+    close(task(episode.query.images[0]), whitened(episode)[0].detach())
+    shots, queries = model.features.embedded(episode.support.images, episode.query.images, None)
+    fitted = model.head.fit(whitening(shots), episode.support.labels, 3)
+    close(whitened(episode), model.head(whitening(queries), fitted))
 
 
 def test_words_are_labels(model: FewShotClassifier) -> None:

@@ -51,7 +51,7 @@ def test_a_generator_decays_as_the_rest_unless_told() -> None:
 def test_a_fixed_metric_scale_is_left_out() -> None:
     model = making.classifier(head="euclidean:scale=7.5,learned=no")
     assert "head.log_scale" not in decays(model, 0.25, 0.75, 0.5)
-    assert float(model.head.log_scale.exp()) == pytest.approx(7.5)
+    assert float(model.get_parameter("head.log_scale").exp()) == pytest.approx(7.5)
 
 
 @pytest.mark.parametrize("optimizer", [adamw, sgd])

@@ -4,7 +4,7 @@ import making
 import numpy as np
 import pytest
 import torch
-from scipy.optimize import minimize
+from scipy.optimize import minimize  # type: ignore[import-untyped]
 from torch import Tensor
 from torch.nn import functional as F
 
