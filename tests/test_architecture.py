@@ -28,6 +28,8 @@ WINGS: dict[str, tuple[str, ...]] = {
         *("episode", "numbered", "drawing", "plain", "domain_cells", "same_domain"),
         *("cross_domain", "uniform_query", "which_attribute", "rendered", "mixture"),
         *("transforms", "augmented", "class_batches", "labeled_batches"),
+        *("imaging", "factors", "operations", "crossing", "asking", "attributes"),
+        *("photo_attributes", "random_operations"),
     ),
     "parts": (
         *("conditioning", "normalization", "extractor", "head", "encoder", "generator"),

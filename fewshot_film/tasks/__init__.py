@@ -1,10 +1,13 @@
 """Kinds of task beyond the plain N-way K-shot one; all draw the same Episode."""
 
+from fewshot_film.tasks.attributes import AttributeSampler
 from fewshot_film.tasks.augmented import Augmented
 from fewshot_film.tasks.class_batches import ClassBatches
 from fewshot_film.tasks.cross_domain import CrossDomainSampler
 from fewshot_film.tasks.labeled_batches import SupervisedBatches
 from fewshot_film.tasks.mixture import Mixture
+from fewshot_film.tasks.photo_attributes import photo_attribute_tasks, rendering_or_class
+from fewshot_film.tasks.random_operations import random_operation_tasks
 from fewshot_film.tasks.rendered import Rendered
 from fewshot_film.tasks.same_domain import SameDomainSampler
 from fewshot_film.tasks.uniform_query import UniformQuerySampler
@@ -12,6 +15,7 @@ from fewshot_film.tasks.which_attribute import FACTORS, WhichAttributeSampler
 
 __all__ = [
     "FACTORS",
+    "AttributeSampler",
     "Augmented",
     "ClassBatches",
     "CrossDomainSampler",
@@ -21,4 +25,7 @@ __all__ = [
     "SupervisedBatches",
     "UniformQuerySampler",
     "WhichAttributeSampler",
+    "photo_attribute_tasks",
+    "random_operation_tasks",
+    "rendering_or_class",
 ]

@@ -1,4 +1,5 @@
 from collections.abc import Iterable
+from dataclasses import replace
 
 import making
 import numpy as np
@@ -19,8 +20,11 @@ from fewshot_film.tasks import (
     SupervisedBatches,
     UniformQuerySampler,
     WhichAttributeSampler,
+    photo_attribute_tasks,
+    random_operation_tasks,
 )
 from fewshot_film.tasks.episode import Episode, Sampler
+from fewshot_film.tasks.factors import FACTORS
 from fewshot_film.tasks.numbered import numbered
 from fewshot_film.tasks.plain import EpisodeSampler
 from fewshot_film.tasks.transforms import flip_and_crop
@@ -33,6 +37,7 @@ def samplers(data: ImageSet) -> dict[str, Sampler]:
     """One of every kind."""
     plain = EpisodeSampler(data, 3, 1, 2)
     attributes = WhichAttributeSampler(data, 3, 1, 2)
+    coloured = replace(data, images=data.images.expand(-1, 3, -1, -1))
     return {
         "plain": plain,
         "uniform-query": UniformQuerySampler(data, 3, 1, 2),
@@ -43,6 +48,8 @@ def samplers(data: ImageSet) -> dict[str, Sampler]:
         "augmented": Augmented(plain, flip_and_crop),
         "mixture": Mixture([plain, attributes]),
         "batches": SupervisedBatches(data, 8),
+        "photo-attributes": photo_attribute_tasks(coloured, 3, 1, 2, factors=tuple(FACTORS)),
+        "random-operations": random_operation_tasks(coloured, 3, 1, 2, nuisance="mixed"),
     }
 
 
