@@ -29,7 +29,8 @@ WINGS: dict[str, tuple[str, ...]] = {
         *("cross_domain", "uniform_query", "which_attribute", "rendered", "mixture"),
         *("transforms", "augmented", "class_batches", "labeled_batches"),
         *("imaging", "factors", "operations", "crossing", "asking", "attributes"),
-        *("photo_attributes", "random_operations"),
+        *("photo_attributes", "random_operations", "two_codes", "natural_labellings"),
+        *("nested_labellings", "controls"),
     ),
     "parts": (
         *("conditioning", "normalization", "extractor", "head", "encoder", "generator"),

@@ -15,11 +15,13 @@ from fewshot_film.tasks import (
     Augmented,
     CrossDomainSampler,
     Mixture,
+    NestedLabellingSampler,
     Rendered,
     SameDomainSampler,
     SupervisedBatches,
     UniformQuerySampler,
     WhichAttributeSampler,
+    class_or_domain,
     photo_attribute_tasks,
     random_operation_tasks,
 )
@@ -50,6 +52,8 @@ def samplers(data: ImageSet) -> dict[str, Sampler]:
         "batches": SupervisedBatches(data, 8),
         "photo-attributes": photo_attribute_tasks(coloured, 3, 1, 2, factors=tuple(FACTORS)),
         "random-operations": random_operation_tasks(coloured, 3, 1, 2, nuisance="mixed"),
+        "natural-labellings": class_or_domain(data, 2, 1, 1),
+        "nested-labellings": NestedLabellingSampler(data, 2, 1, 1, groups_of=data.labels // 2),
     }
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Int64, UInt8
+from torch import Tensor
 
 from fewshot_film.data.image_set import ImageSet
 from fewshot_film.data.reading.archive import obtain
@@ -79,6 +80,13 @@ def fc100_split(data: Cifar100) -> Mapping[str, list[int]]:
         split: [c for c, coarse in enumerate(data.superclass) if coarse in chosen]
         for split, chosen in FC100_SUPERCLASSES.items()
     }
+
+
+def superclasses(root: Path, data: ImageSet) -> Int64[Tensor, " image"]:
+    """(data root, images of any of the 100 classes) -> the superclass of each image, 0 to 19."""
+    whole = read_all(obtain(ARCHIVE, root / FOLDER))
+    of_class = torch.tensor([whole.superclass[whole.names.index(name)] for name in data.names])
+    return of_class.to(data.device)[data.labels]
 
 
 def source(

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Int64, UInt8
 from PIL import Image
+from torch import Tensor
 from tqdm import tqdm
 
 from fewshot_film.data.image_set import ImageSet
@@ -119,6 +120,22 @@ def turned(data: ImageSet, turns: int) -> ImageSet:
         names=tuple(f"{name}{turn}" for turn in TURNS[:turns] for name in data.names),
         domains=data.domains.repeat(turns),
     )
+
+
+def alphabets(data: ImageSet) -> Int64[Tensor, " image"]:
+    """Characters, turned or not -> the alphabet of each image, numbered as names first come."""
+    of_class = [name.split("/")[0] for name in data.names]
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(of_class))}
+    return torch.tensor([numbers[name] for name in of_class]).to(data.device)[data.labels]
+
+
+def drawers(data: ImageSet) -> Int64[Tensor, " image"]:
+    """Characters -> who drew each image: a number for every alphabet and drawer of it.
+
+    The files number the drawers of each alphabet from 1 to 20, and nothing says that a number is
+    the same person in another one.
+    """
+    return alphabets(data) * DRAWERS + data.domains
 
 
 def _numbers(ranges: Ranges) -> list[int]:

@@ -65,6 +65,13 @@ def test_fc100_is_divided_by_superclass(tmp_path: Path) -> None:
     assert sorted(numbers) == list(range(20))
 
 
+def test_superclasses_are_of_the_images(tmp_path: Path) -> None:
+    data = source("cifar-fs", tmp_path).load(tmp_path / "root", "val")
+    found = cifar.superclasses(tmp_path / "root", data)
+    expected = [superclass(CLASSES.index(data.names[label])) for label in data.labels.tolist()]
+    assert found.tolist() == expected
+
+
 def test_a_tree_pickled_with_text_keys_is_read(tmp_path: Path) -> None:
     data = cifar.read_all(cifar100(tmp_path, str))
     assert list(data.names) == CLASSES
@@ -104,5 +111,6 @@ def test_the_real_cifar_100(some: DataSource) -> None:
 @needs_real
 def test_the_real_superclasses_are_those_of_fc100() -> None:
     assert REAL is not None
-    names = set(cifar.FC100.load(Path(REAL), "test").names)
-    assert {"baby", "woman", "bee", "whale", "fox"} <= names, "people, insects, mammals"
+    data = cifar.FC100.load(Path(REAL), "test")
+    assert {"baby", "woman", "bee", "whale", "fox"} <= set(data.names), "people, insects, mammals"
+    assert set(cifar.superclasses(Path(REAL), data).tolist()) == {0, 7, 12, 14}

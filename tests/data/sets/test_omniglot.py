@@ -98,6 +98,17 @@ def test_a_split_holds_its_characters_and_their_turns(root: Path, archives: Arch
     assert quarter[0].max() == 0
 
 
+def test_alphabets_and_drawers(root: Path, archives: Archives) -> None:
+    """Turned characters keep their alphabet; a drawer's number counts within it."""
+    data = omniglot.source("omniglot", "", omniglot.VINYALS, 4, archives).load(root, "val")
+    alphabet, drawer = omniglot.alphabets(data), omniglot.drawers(data)
+    names = [data.names[label].split("/")[0] for label in data.labels.tolist()]
+    pairs = set(zip(names, alphabet.tolist(), strict=True))
+    assert len(pairs) == len(set(names)) == int(alphabet.max()) + 1
+    people = set(zip(names, data.domains.tolist(), drawer.tolist(), strict=True))
+    assert len(people) == len(set(drawer.tolist())) == 2 * len(pairs)
+
+
 @pytest.mark.parametrize("ranges", [omniglot.VINYALS, omniglot.LAKE])
 def test_the_splits_divide_all_characters(ranges: dict[str, omniglot.Ranges]) -> None:
     numbers = [n for r in ranges.values() for first, last in r for n in range(first, last + 1)]
