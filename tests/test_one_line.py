@@ -9,7 +9,7 @@ import pytest
 import running
 import torch
 from jaxtyping import Float, Int64
-from laws import conditionings, encoders, extractors, generators, normalizations
+from laws import conditionings, encoders, extractors, generators, heads, normalizations
 from laws.cases import Case
 from laws.low_rank import LowRank
 from torch import Tensor, nn
@@ -22,6 +22,7 @@ from fewshot_film.data.source import SPLITS, DataSource
 from fewshot_film.parts.conditioning import SiteParams, TaskParams
 from fewshot_film.parts.extractor import Site
 from fewshot_film.parts.extractor.base import ConditioningFactory, NormalizationFactory, Visit
+from fewshot_film.parts.head import HeadParams
 from fewshot_film.parts.normalization import BatchNorm
 
 # --- what somebody would put into a file each
@@ -137,6 +138,29 @@ class Fixed(ff.Adapter):
         }
 
 
+class MeanDistance(ff.Head):
+    """-gain * the mean of the squared distances to all examples of a class."""
+
+    def __init__(self, *, gain: Annotated[float, Above(0)] = 1.0) -> None:
+        super().__init__()
+        self.gain = gain
+
+    def estimate(
+        self,
+        features: Float[Tensor, "task example feature"],
+        labels: Int64[Tensor, "task example"],
+        way: int,
+    ) -> HeadParams:
+        share = nn.functional.one_hot(labels, way).to(features.dtype)
+        return {"examples": features, "share": share / share.sum(1, keepdim=True)}
+
+    def score(
+        self, queries: Float[Tensor, "task query feature"], fitted: HeadParams
+    ) -> Float[Tensor, "task query way"]:
+        apart = queries.unsqueeze(2) - fitted["examples"].unsqueeze(1)
+        return -self.gain * apart.square().sum(3) @ fitted["share"]
+
+
 def load(root: Path, split: str) -> ff.ImageSet:
     del root
     return making.image_set([8] * 6, size=28, seed=SPLITS.index(split))
@@ -167,6 +191,7 @@ LINES: dict[str, tuple[str, Any, str]] = {
     "encoder": ("brightness", Brightness, "parts=3"),
     "generator": ("linear", Linear, "gain=2.0"),
     "extractor": ("one-conv", OneConv, "width=6"),
+    "head": ("mean-distance", MeanDistance, "gain=2.0"),
 }
 """family -> the name and the part of its line, and an option."""
 
@@ -222,6 +247,7 @@ LAWS = {
     "encoder": encoders.LAWS,
     "generator": generators.LAWS,
     "extractor": extractors.LAWS,
+    "head": heads.LAWS,
 }
 
 

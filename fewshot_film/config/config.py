@@ -71,7 +71,8 @@ class Config:
     evaluation, of all that is asked together, of the support set in training too, of a learned
     mixture of support set and image (by channel or whole), or of each image alone."""
     head: Annotated[str, HEADS] = "squared-euclidean"
-    """How queries are compared with prototypes, times the metric scale (TADAM's alpha)."""
+    """What is fitted on the support set's features and classifies the queries': their similarity to
+    prototypes, a regression or a discriminant analysis, times the metric scale (TADAM's alpha)."""
     way: Way = 5
     """Classes a task."""
     shot: Count = 1

@@ -1,4 +1,4 @@
-"""Linear discriminant analysis, with a covariance that is shrunk towards a sphere.
+"""Linear discriminant analysis (Fisher 1936), with a covariance shrunk towards a sphere.
 
 FiT's head of this name (Shysheya et al. 2022) takes the covariance of the whole support set, which
 also holds what tells the classes apart, plus the identity, by two learned weights.
