@@ -12,7 +12,7 @@ from fewshot_film.tasks.imaging.shapes import Images, Key, PerImage
 
 CAST = 0.16
 """Of the range of chroma, some 0.6: enough to be told where a picture is grey."""
-HIGH, LOW = 0.36, 0.05
+HIGH, LOW = 0.36, 0.07
 """Standard deviations of pixels: half black and half white is 0.5."""
 FLAT = 0.01
 """Nothing is to be seen in a picture that is flatter, and nothing is made of it."""

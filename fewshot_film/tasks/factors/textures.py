@@ -61,7 +61,7 @@ def speckle(images: Images, key: Key) -> Images:
 
 def noise(images: Images, key: Key) -> Images:
     """Every pixel brighter or darker by chance"""
-    return _over(images, 3.6 * grain(key, *images.shape[2:]) - 1.8)
+    return _over(images, 3 * grain(key, *images.shape[2:]) - 1.5)
 
 
 def blotches(images: Images, key: Key) -> Images:
