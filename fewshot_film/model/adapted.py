@@ -65,7 +65,7 @@ class AdaptedClassifier(nn.Module):
         self.head = copy.deepcopy(head).requires_grad_(False)
         self.names = tuple(fitted)
         for name, value in fitted.items():
-            self.register_buffer(name, value.squeeze(0))
+            self.register_buffer(name, value.squeeze(0).contiguous())
         self.eval()
 
     @property

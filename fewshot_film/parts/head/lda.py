@@ -6,7 +6,7 @@ also holds what tells the classes apart, plus the identity, by two learned weigh
 
 from __future__ import annotations
 
-from typing import Annotated, final
+from typing import Annotated, TypeAlias, final
 
 import torch
 from jaxtyping import Float
@@ -28,13 +28,13 @@ from fewshot_film.parts.head.linear import (
     cholesky,
     linear_logits,
     linear_params,
-    plus,
+    plus_identity,
 )
 
 NEGLIGIBLE = 1e-10
 """The share of the variance that, within the classes, is rounding."""
 
-OfTask = Float[Tensor, "task 1 1"]
+OfTask: TypeAlias = Float[Tensor, "task 1 1"]
 
 
 @final
@@ -68,7 +68,7 @@ class LDAHead(Head):
         s = self.shrinkage or oracle_shrinkage(gram, freedom, values.shape[2])
         # S = (1 - s) A^T A + across I, inverted in the space of the examples (Woodbury 1950)
         across = missing + s * (1 - missing)
-        factor = cholesky(plus((1 - s) * gram, across))
+        factor = cholesky(plus_identity((1 - s) * gram, across))
         pulled = torch.cholesky_solve(apart @ prototypes.transpose(1, 2), factor)
         weight = (prototypes - (1 - s) * pulled.transpose(1, 2) @ apart) / across
         return linear_params(2 * weight, mean, -(weight * prototypes).sum(2))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -9,7 +11,7 @@ from torch.nn import functional as F
 
 from fewshot_film.parts.head.base import Features, HeadParams, Logits, Queries
 
-Square = Float[Tensor, "*batch example example"]
+Square: TypeAlias = Float[Tensor, "*batch example example"]
 
 
 def centred(
@@ -42,7 +44,7 @@ def cholesky(matrix: Square) -> Square:
     return factor
 
 
-def plus(matrix: Square, diagonal: Tensor | float) -> Float[Tensor, "*wider example example"]:
-    """matrix + diagonal * I."""
+def plus_identity(matrix: Square, times: Tensor | float) -> Float[Tensor, "*wider example example"]:
+    """matrix + times * I."""
     identity = torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
-    return matrix + diagonal * identity
+    return matrix + times * identity

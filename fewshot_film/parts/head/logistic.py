@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, final
+from typing import Annotated, TypeAlias, final
 
 import torch
 from jaxtyping import Float
@@ -24,7 +24,7 @@ from fewshot_film.parts.head.linear import (
     cholesky,
     linear_logits,
     linear_params,
-    plus,
+    plus_identity,
 )
 
 STEPS = 10
@@ -33,8 +33,8 @@ LENGTHS = (*(2.0**k for k in range(3, -8, -1)), 0.0)
 """What a step is multiplied by, whichever lowers the loss most: where classes are well apart the
 way is long, and Newton's steps are short."""
 
-Kernel = Float[Tensor, "task example example"]
-Values = Float[Tensor, "task example way"]
+Kernel: TypeAlias = Float[Tensor, "task example example"]
+Values: TypeAlias = Float[Tensor, "task example way"]
 
 
 @final
@@ -102,7 +102,7 @@ def newton(kernel: Kernel, p: Values, missing: Values) -> Values:
 def _inverses(kernel: Kernel, p: Values) -> Float[Tensor, "task way example example"]:
     """(K + D_c^-1)^-1 = R_c (I + R_c K R_c)^-1 R_c, of D_c = diag(p_c) and R_c its root."""
     root = p.sqrt().transpose(1, 2)
-    inner = plus(root.unsqueeze(3) * kernel.unsqueeze(1) * root.unsqueeze(2), 1.0)
+    inner = plus_identity(root.unsqueeze(3) * kernel.unsqueeze(1) * root.unsqueeze(2), 1.0)
     half = torch.linalg.solve_triangular(cholesky(inner), torch.diag_embed(root), upper=False)
     return half.transpose(2, 3) @ half
 
@@ -111,7 +111,7 @@ def _length(
     kernel: Kernel, dual: Values, step: Values, targets: Values
 ) -> Float[Tensor, "task 1 1"]:
     """The one of LENGTHS after which the loss of each task is least."""
-    lengths = torch.tensor(LENGTHS).to(dual).view(-1, 1, 1, 1)
+    lengths = dual.new_tensor(LENGTHS).view(-1, 1, 1, 1)
     values = kernel @ dual + lengths * (kernel @ step)
     losses = (dual + lengths * step) * values / 2 - targets * values.log_softmax(3)
     return lengths[losses.sum((2, 3)).argmin(0)].squeeze(1)

@@ -20,7 +20,7 @@ from fewshot_film.parts.head.base import (
     learnable_scale,
 )
 from fewshot_film.parts.head.classes import class_means
-from fewshot_film.parts.head.linear import cholesky, plus
+from fewshot_film.parts.head.linear import cholesky, plus_identity
 from fewshot_film.parts.head.similarity import negative_squared_euclidean
 
 
@@ -53,7 +53,7 @@ class MahalanobisHead(Head):
         kernel = (spread @ spread.transpose(1, 2)).unsqueeze(1)
         member = F.one_hot(labels, way).to(features.dtype).transpose(1, 2)
         factor = cholesky(kernel + self.ridge * inverse_mixtures(member))
-        identity = plus(torch.zeros_like(factor), 1.0)
+        identity = plus_identity(torch.zeros_like(factor), 1.0)
         root = torch.linalg.solve_triangular(factor, identity, upper=False)
         return {"prototypes": class_means(features, labels, way), "spread": spread, "root": root}
 
@@ -80,4 +80,4 @@ def inverse_mixtures(
     centring = torch.diag_embed(member) - member.unsqueeze(3) * member.unsqueeze(2) / size
     a = 1 / (size + 1) / (member.shape[2] - 1)
     b = size / (size + 1) / (size - 1).clamp(min=1)
-    return plus(-b / (a * (a + b)) * centring, 1 / a)
+    return plus_identity(-b / (a * (a + b)) * centring, 1 / a)

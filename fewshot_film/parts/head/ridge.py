@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, final
+from typing import Annotated, TypeAlias, final
 
 import torch
 from jaxtyping import Float
@@ -25,7 +25,7 @@ from fewshot_film.parts.head.linear import (
     cholesky,
     linear_logits,
     linear_params,
-    plus,
+    plus_identity,
 )
 
 RIDGES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
@@ -33,8 +33,8 @@ RIDGES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 USUAL_RIDGE = 0.1
 """The ridge of a task in which no class has two images, where nothing can be left out."""
 
-Kernel = Float[Tensor, "task example example"]
-Targets = Float[Tensor, "task example way"]
+Kernel: TypeAlias = Float[Tensor, "task example example"]
+Targets: TypeAlias = Float[Tensor, "task example way"]
 
 
 @final
@@ -65,7 +65,7 @@ class RidgeHead(Head):
         shares = targets.mean(1)
         targets, kernel = targets - shares.unsqueeze(1), apart @ apart.transpose(1, 2)
         ridge = self.ridge or chosen_ridge(kernel, targets, labels)
-        dual = torch.cholesky_solve(targets, cholesky(plus(kernel, ridge)))
+        dual = torch.cholesky_solve(targets, cholesky(plus_identity(kernel, ridge)))
         return linear_params(dual.transpose(1, 2) @ apart, mean, shares)
 
     def score(self, queries: Queries, fitted: HeadParams) -> Logits:
@@ -79,7 +79,7 @@ class RidgeHead(Head):
             return super().score_left_out(features, labels, way)
         apart, _ = centred(features, self.normalized)
         targets = F.one_hot(labels, way).to(apart.dtype)
-        ridges = torch.tensor([self.ridge]).to(apart)
+        ridges = apart.new_tensor([self.ridge])
         residuals = left_out_residuals(apart @ apart.transpose(1, 2), targets, ridges)
         return self.log_scale.exp() * (targets - residuals.squeeze(1))
 
@@ -94,7 +94,7 @@ def left_out_residuals(
     """
     targets = targets - targets.mean(1, keepdim=True)
     ridges = ridges.view(-1, 1, 1)
-    inverse = torch.cholesky_inverse(cholesky(plus(kernel.unsqueeze(1), ridges)))
+    inverse = torch.cholesky_inverse(cholesky(plus_identity(kernel.unsqueeze(1), ridges)))
     room = ridges * inverse.diagonal(dim1=2, dim2=3).unsqueeze(3) - 1 / kernel.shape[1]
     return ridges * (inverse @ targets.unsqueeze(1)) / room
 
@@ -105,7 +105,7 @@ def chosen_ridge(kernel: Kernel, targets: Targets, labels: Labels) -> Float[Tens
 
     An example that is alone in its class has no say: without it nobody could know the class.
     """
-    ridges = torch.tensor(RIDGES).to(kernel)
+    ridges = kernel.new_tensor(RIDGES)
     company = class_sizes(labels, targets.shape[2]).gather(1, labels) > 1
     squares = left_out_residuals(kernel, targets, ridges).square().sum(3)
     best = ridges[(squares * company.unsqueeze(1)).sum(2).argmin(1)]

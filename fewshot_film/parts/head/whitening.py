@@ -70,10 +70,10 @@ def within_class_whitening(
     rank = size if rank is None else rank
     if not 0 <= rank <= size:
         raise UsageError(f"`rank` is {rank}, and there are {size} features; pass 0 to {size}")
-    rest = values[rank:].mean() if rank < size else values.new_zeros(())
-    variances = torch.cat([values[:rank], rest.view(1)])
-    gains = ((1 - shrinkage) * variances + shrinkage * values.mean()).rsqrt().to(features.dtype)
-    return Whitening(vectors[:, :rank].T.to(features.dtype), gains[:-1], gains[-1])
+    shrunk = (1 - shrinkage) * values + shrinkage * values.mean()
+    rest = shrunk[rank:].mean() if rank < size else values.mean()
+    made = (vectors[:, :rank].T.contiguous(), shrunk[:rank].rsqrt(), rest.rsqrt())
+    return Whitening(*(value.to(features.dtype) for value in made))
 
 
 def _principal(
