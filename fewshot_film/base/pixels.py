@@ -9,7 +9,12 @@ from fewshot_film.errors import UsageError
 
 
 def as_float(images: Tensor) -> Tensor:
-    """uint8 in 0..255 -> float32 in [0, 1]: x / 255, rounded once, on every device."""
+    """uint8 in 0..255 -> float32 in [0, 1]: x / 255, rounded once, on every device.
+
+    What is float16 are readings (see `Extractor.read`), which stay what they are.
+    """
+    if images.dtype == torch.float16:
+        return images.float()
     # CUDA multiplies by the reciprocal of a number, which is off by a bit for some bytes; by a
     # tensor on its own device it divides.
     return images.float().div_(images.new_full((), 255, dtype=torch.float32))

@@ -65,7 +65,8 @@ def parse(words: Sequence[str]) -> Command:
         first = _parsed([word for word in words if word not in HELP], defaults)
         assert isinstance(first, Train)
         typed = first.flags
-        suits = first.resumed() or default_config(typed.dataset, typed.data)
+        network = {} if typed.extractor == Flags().extractor else {"extractor": typed.extractor}
+        suits = first.resumed() or default_config(typed.dataset, typed.data, **network)
         defaults = Train(flags_of(suits))
     return _parsed(words, defaults)
 

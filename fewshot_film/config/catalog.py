@@ -21,6 +21,7 @@ from fewshot_film.data.sets.glyphs.renderings import RENDERINGS, SEEN
 from fewshot_film.data.sets.omniglot import OMNIGLOT, OMNIGLOT_LAKE
 from fewshot_film.data.source import SPLITS, DataSource
 from fewshot_film.errors import UsageError
+from fewshot_film.parts.extractor import EXTRACTORS
 from fewshot_film.tasks import (
     FACTORS,
     CrossDomainSampler,
@@ -41,7 +42,8 @@ SamplerFactory: TypeAlias = Callable[[ImageSet, int, int, int], Sampler]
 class Entry:
     """A data source and the tasks drawn from it: for training, and to evaluate each split.
 
-    `factors` counts the attributes that its tasks may ask for; `defaults` is a Config that suits.
+    `factors` counts the attributes that its tasks may ask for; `renders` says that its tasks change
+    the images that they draw; `defaults` is a Config that suits.
     """
 
     source: DataSource
@@ -49,6 +51,7 @@ class Entry:
     training: SamplerFactory = EpisodeSampler
     evaluation: Mapping[str, SamplerFactory] = field(default_factory=dict)
     factors: int = 0
+    renders: bool = False
     defaults: Config = field(default_factory=Config)
 
     def evaluating(self, split: str) -> SamplerFactory:
@@ -88,7 +91,8 @@ def _glyph_entry(
 ) -> Entry:
     """Training and validation see the SEEN renderings only; the test sees them all."""
     seen, every = kind(SEEN), kind(range(len(RENDERINGS)))
-    return Entry(GLYPHS, tasks, seen, {"train": seen, "val": seen, "test": every}, **others)
+    by_split = {"train": seen, "val": seen, "test": every}
+    return Entry(GLYPHS, tasks, seen, by_split, renders=True, **others)
 
 
 def _attributes(renderings: Sequence[int]) -> SamplerFactory:
@@ -121,6 +125,16 @@ OMNIGLOT_DEFAULTS = Config(
 DIGITS_DEFAULTS = Config(channels=3, size=32, extractor="conv4", shot=5, query=5, tasks=2)
 OBJECT_DEFAULTS = replace(DIGITS_DEFAULTS, augmentation="flip-crop")
 FOLDER_DEFAULTS = replace(OBJECT_DEFAULTS, size=84, shot=1)
+
+PRETRAINED: Mapping[str, Any] = {
+    "encoder": "feature-contrast",
+    "head": "cosine",
+    "learning_rate": 1e-3,
+    "augmentation": "none",
+    "size": 128,
+    "channels": 3,
+}
+"""What suits a network that others trained, whatever the data."""
 
 ENTRIES: Mapping[str, Entry] = {
     "glyphs": _glyph_entry(
@@ -187,4 +201,8 @@ def default_config(dataset: str = "glyphs", data: str | None = None, **choices: 
     if data and dataset != Config.dataset:
         raise UsageError(f"`dataset` {dataset} and `data` {data} were both given; pass one of them")
     suits = FOLDER_DEFAULTS if data else entry(dataset).defaults
-    return suited(replace(suits, dataset=dataset, data=data), **choices)
+    suits = replace(suits, dataset=dataset, data=data)
+    extractor = choices.get("extractor", suits.extractor)
+    if not EXTRACTORS.read(extractor).takes("channels"):
+        suits = replace(suits, extractor=extractor, normalization="running", **PRETRAINED)
+    return suited(suits, **choices)

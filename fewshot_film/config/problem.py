@@ -13,8 +13,10 @@ from fewshot_film.config.catalog import Entry, entry, folder_entry, uniform_quer
 from fewshot_film.config.config import Config
 from fewshot_film.config.domains import in_domains, learned_and_tested, named_domains
 from fewshot_film.config.protocol import Protocol
+from fewshot_film.config.readings import Read, reading_set
 from fewshot_film.data.image_set import ImageSet
 from fewshot_film.errors import UsageError
+from fewshot_film.parts.extractor import EXTRACTORS, Extractor
 from fewshot_film.tasks import Augmented
 from fewshot_film.tasks.episode import Sampler
 from fewshot_film.tasks.transforms import with_channels
@@ -42,6 +44,16 @@ class Problem:
     convert: bool = False
     loaded: dict[tuple[str, tuple[str, ...], int], ImageSet] = field(default_factory=dict)
     """(split, domains, size) -> images, which a copy with other settings shares."""
+    reader: Extractor | None = None
+    """A frozen network that has read the images, where that is all that is asked of them."""
+    progress: bool = False
+    """Show how far a reader is."""
+
+    def read_by(self, extractor: Extractor, *, progress: bool) -> Problem:
+        """The same images as a frozen network reads them, once each, if it does."""
+        if not extractor.reads:
+            return self
+        return replace(self, reader=extractor, progress=progress, loaded={})
 
     @property
     def factors(self) -> int:
@@ -67,8 +79,11 @@ class Problem:
         key = (split, chosen, self.size)
         if key not in self.loaded:
             whole = self.entry.source.load(self.root, split)
-            self.loaded[key] = in_domains(whole, chosen).resize(self.size)
-        self._check_channels(self.loaded[key].channels)
+            images = in_domains(whole, chosen).resize(self.size)
+            self._check_channels(images.channels)
+            if self.reader and not self.entry.renders:
+                images = reading_set(images, self.reader, self.root, progress=self.progress)
+            self.loaded[key] = images
         return self.loaded[key]
 
     def check_same_classes(self) -> None:
@@ -86,7 +101,12 @@ class Problem:
         factory = self.entry.evaluating(protocol.split)
         if protocol.query_draw == "uniform":
             factory = uniform_queries(factory, self.entry)
-        sampler = factory(images, protocol.way, protocol.shot, protocol.query)
+        return self.seen(factory(images, protocol.way, protocol.shot, protocol.query), images)
+
+    def seen(self, sampler: Sampler, images: ImageSet) -> Sampler:
+        """What draws tasks from images, so that the network can take them."""
+        if self.reader:
+            return Read(sampler, self.reader) if self.entry.renders else sampler
         if images.channels == self.channels:
             return sampler
         return Augmented(sampler, lambda drawn, _rng: with_channels(drawn, self.channels))
@@ -130,6 +150,7 @@ def problem_of(config: Config, root: Path) -> Problem:
         root,
         config.train_domains,
         config.test_domains,
+        convert=not EXTRACTORS.read(config.extractor).takes("channels"),
     )
 
 
@@ -138,4 +159,4 @@ def training_sampler(problem: Problem, config: Config, data: ImageSet) -> Sample
     factory = problem.entry.training
     if config.query_draw == "uniform":
         factory = uniform_queries(factory, problem.entry)
-    return factory(data, config.way, config.shot, config.query)
+    return problem.seen(factory(data, config.way, config.shot, config.query), data)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Bool, Int64, UInt8
+from jaxtyping import Bool, Float16, Int64, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -15,13 +15,13 @@ from fewshot_film.errors import UsageError
 
 @dataclass(frozen=True, eq=False)
 class ImageSet:
-    """image -> (class, domain), all images uint8 and of one size.
+    """image -> (class, domain), all images uint8 and of one size, or readings in float16.
 
     `labels[i]` indexes `names` and `domains[i]` indexes `domain_names`. A data set without
     domains has a single one. Every class holds at least one image.
     """
 
-    images: UInt8[Tensor, "image channel height width"]
+    images: UInt8[Tensor, "image channel height width"] | Float16[Tensor, "image reading 1 1"]
     labels: Int64[Tensor, " image"]
     names: tuple[str, ...]
     domains: Int64[Tensor, " image"]

@@ -43,4 +43,4 @@ def draw(run: Run, put: Trial) -> None:
         print('no pictures: pip install "fewshot_film[plot]"', file=sys.stderr)
         return
     write_atomic(run.curves_file, pictures.curves(run.metrics()))
-    write_atomic(run.episodes_file, pictures.episodes(put.classifier, put.sampler, seed=0))
+    write_atomic(run.episodes_file, pictures.episodes(put.classifier, put.pictured, seed=0))

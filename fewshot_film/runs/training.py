@@ -107,6 +107,9 @@ class Session:
     ) -> None:
         self.run, self.config, self.learner = run, config, learner
         self.place, self.progress = place, progress
+        if config.augmentation == "none":  # else no image is seen twice
+            extractor = learner.classifier.features.extractor
+            problem = problem.read_by(extractor, progress=progress)
         self.step = Step(config, place)
         self.episodes = TrainingEpisodes(config, problem, problem.images("train").to(place))
         # both are made, so that a data set too small for the test is refused before training

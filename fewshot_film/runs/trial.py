@@ -22,13 +22,17 @@ from fewshot_film.tasks.numbered import numbered
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """A run's classifier, what draws its tasks, and the protocol to print beside the figures."""
+    """A run's classifier, what draws its tasks, and the protocol to print beside the figures.
+
+    `pictured` draws the same tasks as people see them, where the classifier is given readings.
+    """
 
     run: Run
     config: Config
     classifier: Classifier
     sampler: Sampler
     protocol: Protocol
+    pictured: Sampler
 
     def episodes(self) -> Iterator[Episode]:
         """The tasks that an evaluation draws, one by one, on the classifier's device."""
@@ -68,7 +72,9 @@ def trial(
         known_classes=len(known_classes(run, images.names)),
         transductive=is_transductive(classifier) or _holds_queries(asked, problem.entry, question),
     )
-    return Trial(run, config, classifier, problem.sampler(protocol), protocol)
+    read = problem.read_by(classifier.features.extractor, progress=machine.progress)
+    samplers = read.sampler(protocol), problem.sampler(protocol)
+    return Trial(run, config, classifier, samplers[0], protocol, pictured=samplers[1])
 
 
 def problem_in_question(question: Question, config: Config, base: Config, root: Path) -> Problem:

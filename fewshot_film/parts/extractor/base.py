@@ -118,6 +118,19 @@ class Extractor(nn.Module, ABC):
                 f"{height}x{width}; resize them"
             )
 
+    @property
+    def reads(self) -> bool:
+        """Whether it sees an image always alike, so that `read` can stand for all that it sees."""
+        return False
+
+    def read(self, images: Float[Tensor, "image channel height width"]) -> Tensor:
+        """Images -> readings (image, reading, 1, 1), which it takes in the place of images."""
+        raise NotImplementedError(f"{type(self).__name__} does not read")
+
+    def reader_id(self) -> str:
+        """All that its readings depend on beside the images."""
+        raise NotImplementedError(f"{type(self).__name__} does not read")
+
     @abstractmethod
     def sites(self) -> dict[str, Site]:
         """name -> site, in the order of the data flow; a name holds no dots."""

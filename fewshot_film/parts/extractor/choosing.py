@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable, Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from fewshot_film.base.family import near
 from fewshot_film.errors import UsageError
-from fewshot_film.parts.extractor.probing import Probe
+from fewshot_film.parts.extractor.probing import Map, Probe
 
 FEATURES = ""
 """The name of the whole network among its modules: its output is what it was made for."""
@@ -18,6 +18,11 @@ FEATURES = ""
 
 def chosen_sites(norms: Sequence[str], sites: str) -> list[str]:
     """The norms, in the order of the data flow, that a word or a regular expression names."""
+    if not norms and sites != "none":
+        raise UsageError(
+            f"`sites` is {sites!r}, and the network holds no norm, where sites stand; add batch, "
+            "group, layer or RMS norms, write an Extractor that has sites, or pass 'none'"
+        )
     third = -(-len(norms) // 3)
     words: dict[str, Sequence[str]] = {
         "none": (),
@@ -46,21 +51,16 @@ def stages(network: nn.Module, probe: Probe) -> list[str]:
     """
     last: dict[tuple[int, ...], str] = {}
     for name, h in probe.maps.items():
-        if h.ndim == 4 and not _on_the_way(network, probe, name):
-            last[tuple(h.shape[2:])] = name
+        if len(h.shape) == 4 and not _on_the_way(network, probe, name):
+            last[h.shape[2:]] = name
     whole = probe.maps[FEATURES]
     return [*(n for n in last.values() if n and not _same(probe.maps[n], whole)), FEATURES]
 
 
-def _same(h: Tensor, whole: Tensor) -> bool:
+def _same(h: Map, whole: Map) -> bool:
     """Whether the network does no more with a map than to average it."""
-    first, second = averaged(h), averaged(whole)
+    first, second = h.mean, whole.mean
     return first.shape == second.shape and torch.allclose(first, second, atol=1e-5)
-
-
-def averaged(h: Tensor) -> Tensor:
-    """A map (image, channel, height, width), or tokens (image, token, channel), over positions."""
-    return h.mean(dim=1) if h.ndim == 3 else h.flatten(2).mean(dim=2) if h.ndim > 3 else h
 
 
 def _on_the_way(network: nn.Module, probe: Probe, name: str) -> bool:
@@ -83,5 +83,9 @@ def _searched(argument: str, expression: str, names: Iterable[str]) -> list[str]
             f"`{argument}` {expression!r} is no regular expression: {error}"
         ) from error
     if not found:
-        raise UsageError(f"`{argument}` {expression!r} matches none; {near(expression, names)}")
+        nearest = difflib.get_close_matches(expression, names, n=3, cutoff=0.0)
+        raise UsageError(
+            f"`{argument}` {expression!r} matches none of {len(names)} names; the nearest are "
+            f"{', '.join(nearest)}"
+        )
     return found

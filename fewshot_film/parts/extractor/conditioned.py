@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, final
 
 import torch
@@ -12,19 +13,22 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from fewshot_film.base.files import tensors_sha256
+from fewshot_film.base.modes import evaluating
+from fewshot_film.errors import UsageError
 from fewshot_film.parts.conditioning import FiLM
 from fewshot_film.parts.extractor.base import ConditioningFactory, Extractor, Site, Visit
-from fewshot_film.parts.extractor.choosing import averaged, chosen_sites, chosen_taps
+from fewshot_film.parts.extractor.choosing import FEATURES, chosen_sites, chosen_taps
 from fewshot_film.parts.extractor.norms import Norm, norm_of
 from fewshot_film.parts.extractor.pretrained.preprocessing import Preprocessing
-from fewshot_film.parts.extractor.probing import probed
+from fewshot_film.parts.extractor.probing import averaged, probed
 
 _VISIT: ContextVar[Visit] = ContextVar("visit")
 """What takes h through a site in the pass at hand, of this thread alone."""
-_TAPPED: ContextVar[list[Tensor]] = ContextVar("tapped")
-"""What the modules that give the features gave so far in the pass at hand."""
+_TAPPED: ContextVar[dict[str, Tensor]] = ContextVar("tapped")
+"""module -> what it gave last, for those that give the features, in the pass at hand."""
 
-IMAGES = 2
+IMAGES = 3
 """How many images look a network over."""
 AS_THEY_ARE = Preprocessing(mean=(0.0,) * 3, std=(1.0,) * 3, size=64)
 """Colour images in [0, 1], and 64 pixels a side to look a network over."""
@@ -55,13 +59,18 @@ def condition(
     Without task parameters the result is the plain module.
     """
     network = copy.deepcopy(module)
-    probe = probed(network, preprocessing(_images(network, preprocessing)))
+    images = _images(network, preprocessing)
+    probe = probed(network, preprocessing(images))
     taps = chosen_taps(network, probe, features)
     norms = {
         name: norm_of(name, network.get_submodule(name), probe.norms[name], IMAGES)
         for name in chosen_sites(list(probe.norms), sites)
     }
-    return ConditionedNetwork(network, norms, taps, conditioning, preprocessing, frozen)
+    made = ConditionedNetwork(
+        network, norms, taps, conditioning, preprocessing, probe.layout, frozen
+    )
+    _check_crossed(made, images)
+    return made
 
 
 def _images(network: nn.Module, preprocessing: Preprocessing) -> Tensor:
@@ -71,13 +80,45 @@ def _images(network: nn.Module, preprocessing: Preprocessing) -> Tensor:
     return images.to(next(network.parameters(), images))
 
 
+def _check_crossed(made: ConditionedNetwork, images: Tensor) -> None:
+    """Every site is passed once, by whichever way the network comes to its norms."""
+    seen = list[str]()
+
+    def note(name: str, site: Site, h: Tensor) -> Tensor:
+        seen.append(name)
+        return site(h.unsqueeze(0), {}).squeeze(0)
+
+    with evaluating(made):
+        made.tapped(images, note)
+    if missed := [norm for name, norm in made.crossings.items() if seen.count(name) != 1]:
+        raise UsageError(
+            f"{type(made.network).__name__} does not call its norm {missed[0]!r} as the module "
+            "that it holds by this name; make it do so, or leave the norm out by `sites`"
+        )
+
+
 @final
 class Crossing(nn.Module):
-    """h -> rest(site(h)), where a network's norm was: the pass at hand says what the site does."""
+    """h -> rest(site(h)), where a network's norm was: the pass at hand says what the site does.
+
+    What a network reads of its norm, such as `eps`, is the norm's.
+    """
 
     def __init__(self, name: str, site: Site, axis: int, rest: nn.Module) -> None:
         super().__init__()
         self.name, self.site, self.axis, self.rest = name, site, axis, rest
+        # torch's TransformerEncoderLayer passes by its norms, unless there are hooks
+        self.register_forward_hook(_crossed)
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            site = self.__dict__.get("_modules", {}).get("site")
+            if site is None:  # while it is being made, or read from a pickle
+                raise
+            (norm,) = site.norm.children()
+            return getattr(norm, name)
 
     def forward(self, h: Tensor) -> Tensor:
         out = _VISIT.get()(self.name, self.site, h.movedim(self.axis, 1))
@@ -95,26 +136,33 @@ class ConditionedNetwork(Extractor):
         taps: Sequence[str],
         conditioning: ConditioningFactory,
         preprocessing: Preprocessing,
+        layout: torch.memory_format,
         frozen: bool,
     ) -> None:
         """`network` is taken over: its `norms`, by name, become crossings."""
         super().__init__(channels=preprocessing.channels)
-        self.preprocessing, self.frozen = preprocessing, frozen
-        self.crossings = {name.replace(".", "_"): name for name in norms}
+        self.preprocessing, self.layout, self.frozen = preprocessing, layout, frozen
+        self.taps = tuple(taps)
+        if frozen:  # before there are mechanisms, whose own weights learn all the same
+            network.requires_grad_(False)
+        self.crossings = _site_names(norms)
         for site_name, name in self.crossings.items():
             norm = norms[name]
             site = Site(norm.channels, conditioning, norm.kept)
             _replace(network, name, Crossing(site_name, site, norm.axis, norm.rest))
         for name in taps:
-            network.get_submodule(name).register_forward_hook(_tapped)
-        self.network = network.requires_grad_(not frozen)
+            network.get_submodule(name).register_forward_hook(partial(_tapped, name))
+        self.network = network
         self.published = False
         self.train(False)
 
     def train(self, mode: bool = True) -> ConditionedNetwork:
-        """As ever, but that a frozen network stays in evaluation mode."""
+        """As ever, but that a frozen network stays in evaluation mode; its mechanisms do not."""
         super().train(mode)
-        self.network.train(mode and not self.frozen)
+        if self.frozen:
+            self.network.train(False)
+            for site in self.sites().values():
+                site.conditioning.train(mode)
         return self
 
     def of_published(self) -> ConditionedNetwork:
@@ -130,8 +178,9 @@ class ConditionedNetwork(Extractor):
         return found
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
-        own = dict(self.network.state_dict(prefix=f"{prefix}network.", keep_vars=True))
-        state_dict.update((name, own[name]) for name in self._published(prefix))
+        own = self.network.state_dict(prefix=f"{prefix}network.", keep_vars=True)
+        for name in self._published(prefix):
+            state_dict.setdefault(name, own[name])
         super()._load_from_state_dict(state_dict, prefix, *args)
 
     def _published(self, prefix: str) -> list[str]:
@@ -146,8 +195,8 @@ class ConditionedNetwork(Extractor):
         self.preprocessing.check(images)
 
     def sites(self) -> dict[str, Site]:
-        network = self.network.get_submodule
-        return {name: network(f"{at}.site") for name, at in self.crossings.items()}  # type: ignore[misc]
+        sites = {m.name: m.site for m in self.network.modules() if isinstance(m, Crossing)}
+        return {name: sites[name] for name in self.crossings}
 
     @property
     def counts(self) -> bool:
@@ -156,27 +205,70 @@ class ConditionedNetwork(Extractor):
     def embed(
         self, images: Float[Tensor, "image channel height width"], at: Visit
     ) -> Float[Tensor, "image feature"]:
+        if self.reads and images.shape[2:] == (1, 1):
+            return images.flatten(1)
         parts = [averaged(h) for h in self.tapped(images, at)]
         return parts[0] if len(parts) == 1 else torch.cat([F.normalize(p) for p in parts], dim=1)
+
+    @property
+    def reads(self) -> bool:
+        return self.frozen and not self.crossings
+
+    def read(
+        self, images: Float[Tensor, "image channel height width"]
+    ) -> Float[Tensor, "image feature 1 1"]:
+        """The features, which nothing changes while the network is frozen and has no sites."""
+        with evaluating(self):
+            return self(images.unsqueeze(0)).squeeze(0)[:, :, None, None]
+
+    def reader_id(self) -> str:
+        weights = tensors_sha256(self.network.state_dict().values())
+        return f"{type(self).__name__} {self.preprocessing} {' '.join(self.taps)} {weights}"
 
     def tapped(
         self, images: Float[Tensor, "image channel height width"], at: Visit
     ) -> list[Tensor]:
         """What the modules that give the features give, in the order of the data flow."""
-        visiting, tapping = _VISIT.set(at), _TAPPED.set([])
+        images = self.preprocessing(images).contiguous(memory_format=self.layout)
+        visiting, tapping = _VISIT.set(at), _TAPPED.set({})
         try:
-            self.network(self.preprocessing(images))
-            return _TAPPED.get()
+            self.network(images)
+            return list(_TAPPED.get().values())
         finally:
             _VISIT.reset(visiting)
             _TAPPED.reset(tapping)
 
 
-def _tapped(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
+def _tapped(name: str, module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
     del module, inputs
-    _TAPPED.get().append(output)
+    tapped = _TAPPED.get()
+    tapped.pop(name, None)
+    # an activation in place may follow, though not where the network ends
+    tapped[name] = output if name == FEATURES else output.clone()
+
+
+def _crossed(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
+    del module, inputs, output
+
+
+def _site_names(norms: Iterable[str]) -> dict[str, str]:
+    """site -> norm: names of modules without the dots."""
+    names = dict[str, str]()
+    for norm in norms:
+        name = norm.replace(".", "_")
+        if name in names:
+            raise UsageError(
+                f"the sites at the norms {names[name]!r} and {norm!r} would have one name, {name}; "
+                "rename a module, or leave one out by `sites`"
+            )
+        names[name] = norm
+    return names
 
 
 def _replace(network: nn.Module, name: str, module: nn.Module) -> None:
-    around, _, last = name.rpartition(".")
-    setattr(network.get_submodule(around), last, module)
+    """The module of that name, by every name that it has."""
+    old = network.get_submodule(name)
+    for alias, found in list(network.named_modules(remove_duplicate=False)):
+        if found is old:
+            around, _, last = alias.rpartition(".")
+            setattr(network.get_submodule(around), last, module)

@@ -63,20 +63,25 @@ class Necked(Extractor):
     def embed(
         self, images: Float[Tensor, "image channel height width"], at: Visit
     ) -> Float[Tensor, "image feature"]:
-        reading = images.flatten(1) if self.is_reading(images) else self._read(images, at)
+        was_read = images.shape[1:] == (self.reading_dim, 1, 1)
+        reading = images.flatten(1) if was_read else self._read(images, at)
         found = at(NECK, self.site, self.linear(self.normalised(reading)))
         return torch.cat([F.normalize(reading[:, -self.own_dim :]), found], dim=1)
 
-    def is_reading(self, images: Tensor) -> bool:
-        """Whether these are readings of images."""
-        return tuple(images.shape[-3:]) == (self.reading_dim, 1, 1)
+    @property
+    def reads(self) -> bool:
+        return self.network.reads
 
-    @torch.no_grad()
     def read(
         self, images: Float[Tensor, "image channel height width"]
     ) -> Float[Tensor, "image reading 1 1"]:
-        """What the network's stages say of images, to be given in the images' place."""
-        return self._read(images, _plain)[:, :, None, None]
+        """What the network's stages say of images."""
+        with evaluating(self.network):
+            aligned = images.contiguous(memory_format=torch.channels_last)
+            return self._read(aligned, _plain)[:, :, None, None]
+
+    def reader_id(self) -> str:
+        return f"{type(self).__name__} {WINDOWS} {self.network.reader_id()}"
 
     def _read(self, images: Float[Tensor, "image channel height width"], at: Visit) -> Tensor:
         return torch.cat([summary(h) for h in self.network.tapped(images, at)], dim=1)

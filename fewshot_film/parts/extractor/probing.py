@@ -6,11 +6,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, final
 
+import torch
 from torch import Tensor, nn
 
 from fewshot_film.base.modes import evaluating
 from fewshot_film.errors import UsageError
 from fewshot_film.parts.extractor.norms import is_norm
+
+LAYOUTS = (torch.channels_last, torch.contiguous_format)
+"""How images may lie in memory: the fast way first, then the one that every network takes."""
+ALIKE = 1e-2
+"""How far features may be from each other, on the scale of the largest, and be the same."""
+
+
+@final
+@dataclass(frozen=True)
+class Map:
+    """The shape of what a module gave, and its mean over positions."""
+
+    shape: tuple[int, ...]
+    mean: Tensor
 
 
 @final
@@ -19,23 +34,48 @@ class Probe:
     """What a pass of so many images met, module by module, in the order of the data flow."""
 
     images: int
+    layout: torch.memory_format
+    """How the network takes images in memory."""
     norms: dict[str, list[Tensor]]
     """norm -> what it was given, each time that it was passed."""
-    maps: dict[str, Tensor]
-    """module -> its output, where that is one tensor with a row for each image."""
+    maps: dict[str, Map]
+    """module -> what it gave last, where that is one tensor with a row for each image."""
+
+
+def averaged(h: Tensor) -> Tensor:
+    """A map (image, channel, height, width), or tokens (image, token, channel), over positions."""
+    return h.mean(dim=1) if h.ndim == 3 else h.flatten(2).mean(dim=2) if h.ndim > 3 else h
 
 
 def probed(network: nn.Module, images: Tensor) -> Probe:
     """One pass of images, normalised as the network wants them, in evaluation mode."""
-    given: dict[str, list[Tensor]] = {}
-    maps: dict[str, Tensor] = {}
+    for layout in LAYOUTS:
+        try:
+            probe = _passed(network, images.contiguous(memory_format=layout), layout)
+        except Exception as error:  # whatever a network raises of images that it cannot take
+            if layout is not LAYOUTS[-1]:
+                continue
+            raise UsageError(
+                f"{type(network).__name__} does not take images of shape "
+                f"{tuple(images.shape[1:])} ({str(error).partition(chr(10))[0]}); say by "
+                "`preprocessing` which it takes"
+            ) from error
+        _check(network, probe, images)
+        return probe
+    raise AssertionError("a layout is taken or refused")
+
+
+def _passed(network: nn.Module, images: Tensor, layout: torch.memory_format) -> Probe:
+    found = Probe(len(images), layout, norms={}, maps={})
 
     def watching(name: str) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
         def watch(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
-            if is_norm(module):
-                given.setdefault(name, []).extend(h for h in inputs if isinstance(h, Tensor))
-            if isinstance(output, Tensor) and output.ndim > 1 and len(output) == len(images):
-                maps[name] = output
+            if name and is_norm(module):
+                given = found.norms.setdefault(name, [])
+                given.extend(h for h in inputs if isinstance(h, Tensor))
+            if _is_map(output, len(images)):
+                found.maps.pop(name, None)
+                found.maps[name] = Map(tuple(output.shape), averaged(output))
 
         return watch
 
@@ -43,27 +83,32 @@ def probed(network: nn.Module, images: Tensor) -> Probe:
     try:
         with evaluating(network):
             network(images)
-    except Exception as error:  # whatever a network raises of images that it cannot take
-        raise UsageError(
-            f"{type(network).__name__} does not take images of shape {tuple(images.shape[1:])} "
-            f"({error}); say by `preprocessing` which it takes"
-        ) from error
     finally:
         for hook in hooks:
             hook.remove()
-    _check(network, given, maps)
-    return Probe(len(images), given, maps)
+    return found
 
 
-def _check(network: nn.Module, norms: dict[str, list[Tensor]], maps: dict[str, Tensor]) -> None:
+def _is_map(output: Any, images: int) -> bool:
+    """Whether it is one tensor of real numbers, a row of them for each image."""
+    real = isinstance(output, Tensor) and output.is_floating_point()
+    return real and output.ndim > 1 and len(output) == images
+
+
+def _check(network: nn.Module, probe: Probe, images: Tensor) -> None:
+    """The network gives features, and an image's depend on that image alone."""
     name = type(network).__name__
-    if "" not in maps:
+    if "" not in probe.maps:
         raise UsageError(
             f"{name} does not give one tensor with a row of features for each image; wrap it in a "
             "module that returns its features"
         )
-    if not norms:
+    together = probe.maps[""].mean[:1]
+    with evaluating(network):
+        alone = averaged(network(images[:1].contiguous(memory_format=probe.layout)))
+    apart = alone.shape != together.shape or (alone - together).abs().max()
+    if apart > ALIKE * together.abs().max():
         raise UsageError(
-            f"{name} holds no norm, and sites stand at norms; add batch, group, layer or RMS "
-            "norms, or write an Extractor that has sites"
+            f"{name} gives an image other features beside other images, or at another time; let "
+            "its batch norms keep running statistics, and draw nothing in evaluation"
         )
