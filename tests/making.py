@@ -14,9 +14,16 @@ from fewshot_film.data.image_set import ImageSet
 from fewshot_film.model.classifier import FewShotClassifier
 from fewshot_film.parts.adaptation import LearnedAdapter
 from fewshot_film.parts.conditioning import CONDITIONINGS, TaskParams
-from fewshot_film.parts.extractor import EXTRACTORS, Extractor
+from fewshot_film.parts.extractor import EXTRACTORS, Extractor, pretrained
 from fewshot_film.parts.normalization import NORMALIZATIONS
 from fewshot_film.tasks.episode import Episode, LabeledSet
+
+OWN_EXTRACTORS = tuple(
+    name
+    for name, part in EXTRACTORS.parts.items()
+    if not part.__module__.startswith(pretrained.__name__)
+)
+"""All but the networks that others trained, which ask for a package, a hub or a person's file."""
 
 SIZE = 16
 BLOCKS = 5

@@ -18,7 +18,7 @@ from fewshot_film.model.objective import Objective, QueryLoss
 from fewshot_film.model.supervised import SupervisedClassifier
 from fewshot_film.parts.adaptation import ADAPTERS
 from fewshot_film.parts.encoder import ENCODERS
-from fewshot_film.parts.extractor import EXTRACTORS, DropBlock
+from fewshot_film.parts.extractor import DropBlock
 from fewshot_film.parts.generator import GENERATORS
 from fewshot_film.parts.head import HEADS
 from fewshot_film.parts.normalization import NORMALIZATIONS
@@ -51,7 +51,7 @@ def objective_of(config: Config) -> Objective:
 PAIRS = [
     (method, extractor, HEADS.names[(i + j) % len(HEADS.names)])
     for i, method in enumerate(METHODS)
-    for j, extractor in enumerate(EXTRACTORS.names)
+    for j, extractor in enumerate(making.OWN_EXTRACTORS)
 ]
 """Every method with every extractor, and every extractor with every head."""
 

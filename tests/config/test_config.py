@@ -192,7 +192,7 @@ def test_what_has_an_effect_is_taken() -> None:
         free = {"way", "query_draw", "head", "auxiliary"}
         if name in free:
             assert getattr(Config(adapter="none", **learned), name) == value
-    assert not idle_fields("episodes", "learned")
+    assert not idle_fields("episodes", "learned", "conv4")
     assert Config(**CLASSIFY, shot=3, test_way=7, augmentation="flip-crop").classifies
     assert not Config(adapter="none").classifies
 
@@ -222,7 +222,7 @@ def test_the_defaults_of_a_folder() -> None:
 def test_a_default_that_a_choice_leaves_without_effect_goes(dataset: str) -> None:
     """Everything else stays; so the plain network of any data set is one choice away."""
     suits, plain = default_config(dataset), default_config(dataset, adapter="none")
-    idle = idle_fields("episodes", "none")
+    idle = idle_fields("episodes", "none", suits.extractor)
     expected = asdict(suits) | {name: PLAIN[name] for name in idle} | {"adapter": "none"}
     assert asdict(plain) == expected
     if ENTRIES[dataset].source.domains:

@@ -75,6 +75,11 @@ def other_values(name: str, default: Any, hint: Any) -> list[Any]:
         "momentum": [0.5],
         "drop": [0.3],
         "drop_side": [3],
+        "neck": [8],
+        "name": ["resnet34"],
+        "path": ["another.py:make"],
+        "sites": ["all"],
+        "features": ["stages"],
     }
     number = 3 if isinstance(default, int) else 0.25
     return usual.get(name, [number])

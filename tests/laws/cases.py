@@ -8,11 +8,12 @@ from random import Random
 from typing import Any, Literal, get_args, get_origin
 
 import making
+from laws import networks
 
-from fewshot_film.base.family import options_of
+from fewshot_film.base.family import Family, options_of
 from fewshot_film.config.config import FAMILIES, idle_fields
 from fewshot_film.model.classifier import FewShotClassifier
-from fewshot_film.parts.extractor import Extractor
+from fewshot_film.parts.extractor import EXTRACTORS, Extractor
 
 
 @dataclass(frozen=True)
@@ -47,24 +48,40 @@ class Case:
     @property
     def _parts(self) -> tuple[object, ...]:
         """What the choices name at present, since a test may put its own into a family."""
-        return tuple(FAMILIES[axis].read(choice).part for axis, choice in vars(self).items())
+        with networks.known():
+            return tuple(FAMILIES[axis].read(choice).part for axis, choice in vars(self).items())
 
 
 @cache
 def _model(case: Case, seed: int, parts: tuple[object, ...]) -> FewShotClassifier:
     del parts
-    return making.classifier(seed=seed, **vars(case))
+    with networks.known():
+        return making.classifier(seed=seed, **vars(case))
 
 
 @cache
 def _net(case: Case, channels: int, parts: tuple[object, ...]) -> Extractor:
     del parts
     chosen = (case.extractor, case.conditioning, case.normalization)
-    return making.extractor(*chosen, channels=channels)
+    with networks.known():
+        return making.extractor(*chosen, channels=channels)
 
 
 AXES = tuple(field.name for field in fields(Case))
 BASE = Case()
+
+
+def _lawful() -> dict[str, Family[Any]]:
+    """axis -> the parts that the laws are about.
+
+    Of the extractors those that anyone can make, and conditioned networks of every kind.
+    """
+    own = {name: EXTRACTORS.parts[name] for name in making.OWN_EXTRACTORS}
+    made: Family[Any] = Family("extractor", EXTRACTORS.given, **own, **networks.NETWORKS)
+    return {axis: FAMILIES[axis] for axis in AXES} | {"extractor": made}
+
+
+LAWFUL = _lawful()
 
 REFUSED = {
     frozenset({"adapter=learned", "conditioning=none"}): "the sites take no parameters",
@@ -74,6 +91,11 @@ REFUSED = {
         for name in FAMILIES["normalization"].names
         if name != "running"
     },
+    **{
+        frozenset({"adapter=adaptive-batch-norm", f"extractor={name}"}): "it has other norms"
+        for name in networks.NETWORKS
+        if name not in networks.WITH_BATCH_NORMS
+    },
     frozenset({"adapter=adaptive-batch-norm:statistics=domain"}): "no domain is given",
     frozenset({"adapter=adaptive-batch-norm:film=own"}): "no trained run is given",
 }
@@ -82,7 +104,7 @@ REFUSED = {
 
 def varied(axes: Sequence[str]) -> list[Case]:
     """The base, and every part of these axes once, with the base's in the other places."""
-    cases = [BASE, *(replace(BASE, **{a: name}) for a in axes for name in FAMILIES[a].names)]
+    cases = [BASE, *(replace(BASE, **{a: name}) for a in axes for name in LAWFUL[a].names)]
     return list(dict.fromkeys(case for case in cases if possible(case, axes)))
 
 
@@ -94,11 +116,11 @@ def worded(axes: Sequence[str]) -> list[Case]:
 
 def spelled(axis: str) -> Iterator[str]:
     """part:option=word, for options that are yes or no, or one of some words."""
-    for name in FAMILIES[axis].names:
-        for option, (default, hint) in options_of(FAMILIES[axis].parts[name]).items():
+    for name in LAWFUL[axis].names:
+        for option, (default, hint) in options_of(LAWFUL[axis].parts[name]).items():
             for word in (False, True) if hint is bool else literals(hint):
                 if word != default:
-                    yield str(FAMILIES[axis].choose(name, {option: word}))
+                    yield str(LAWFUL[axis].choose(name, {option: word}))
 
 
 def literals(hint: Any) -> tuple[Any, ...]:
@@ -111,7 +133,7 @@ def drawn(axes: tuple[str, ...]) -> list[Case]:
 
     Those that show the most new pairs come first; the product itself is many times as long.
     """
-    every = product(*(FAMILIES[axis].names for axis in axes))
+    every = product(*(LAWFUL[axis].names for axis in axes))
     cases = dict.fromkeys(settled(Case(**dict(zip(axes, each, strict=True)))) for each in every)
     pairs = {
         case: {frozenset(pair) for pair in combinations(sorted(case.choices), 2)}
@@ -128,13 +150,15 @@ def drawn(axes: tuple[str, ...]) -> list[Case]:
 
 
 def settled(case: Case) -> Case:
-    """The case with the base's choices wherever its adapter has no use for any."""
-    return replace(case, **{axis: vars(BASE)[axis] for axis in _idle(case.adapter)})
+    """The case with the base's choices wherever its adapter or extractor has no use for any."""
+    idle = _idle(case.adapter, case.extractor)
+    return replace(case, **{axis: vars(BASE)[axis] for axis in idle})
 
 
 @cache
-def _idle(adapter: str) -> frozenset[str]:
-    return frozenset(AXES).intersection(idle_fields("episodes", adapter))
+def _idle(adapter: str, extractor: str) -> frozenset[str]:
+    with networks.known():
+        return frozenset(AXES).intersection(idle_fields("episodes", adapter, extractor))
 
 
 def possible(case: Case, axes: Sequence[str]) -> bool:

@@ -121,8 +121,9 @@ def an_extractor_remembers_nothing(case: Case) -> None:
     params, before = making.task_params(net, 2), state_of(net)
     first = net(images, params)
     net(making.pictures(2, 3, seed=1))
-    net.train().feature_dim(1, 32)
-    assert all(m.training for m in net.modules())
+    modes = [m.training for m in net.train().modules()]
+    net.feature_dim(1, 32)
+    assert [m.training for m in net.modules()] == modes
     assert torch.equal(net.eval()(images, params), first)
     assert same_state(net, before)
 

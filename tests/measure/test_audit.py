@@ -15,7 +15,6 @@ from fewshot_film.model.classifier import Classifier, FewShotClassifier
 from fewshot_film.parts.adaptation import ADAPTERS, Adapter
 from fewshot_film.parts.conditioning import TaskParams
 from fewshot_film.parts.encoder import ENCODERS
-from fewshot_film.parts.extractor import EXTRACTORS
 from fewshot_film.parts.normalization import NORMALIZATIONS, BatchNorm
 from fewshot_film.tasks.episode import Episode
 from fewshot_film.tasks.plain import EpisodeSampler
@@ -43,7 +42,7 @@ def transductive() -> FewShotClassifier:
     return model.eval()
 
 
-@pytest.mark.parametrize("extractor", EXTRACTORS.names)
+@pytest.mark.parametrize("extractor", making.OWN_EXTRACTORS)
 @pytest.mark.parametrize("method", METHODS, ids=str)
 def test_every_method_of_the_library_is_cleared(method: dict[str, Any], extractor: str) -> None:
     model = making.classifier(**method, extractor=extractor)

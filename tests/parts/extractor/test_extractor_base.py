@@ -5,7 +5,7 @@ from torch import nn
 
 from fewshot_film.errors import UsageError
 from fewshot_film.parts.conditioning import FiLM
-from fewshot_film.parts.extractor import EXTRACTORS, Site
+from fewshot_film.parts.extractor import Site
 from fewshot_film.parts.normalization import BatchNorm
 
 
@@ -56,7 +56,7 @@ def test_parameters_of_a_site_that_is_not_there() -> None:
         net(making.pictures(1, 2), params)
 
 
-@pytest.mark.parametrize("name", EXTRACTORS.names)
+@pytest.mark.parametrize("name", making.OWN_EXTRACTORS)
 def test_identity_names_every_site_that_can_be_steered(name: str) -> None:
     net = making.extractor(name, "gate")
     identity = net.identity()
@@ -66,7 +66,7 @@ def test_identity_names_every_site_that_can_be_steered(name: str) -> None:
 
 
 def test_weights_are_channels_last() -> None:
-    for name in EXTRACTORS.names:
+    for name in making.OWN_EXTRACTORS:
         net = making.extractor(name)
         convolutions = [m for m in net.modules() if isinstance(m, nn.Conv2d)]
         assert all(c.weight.is_contiguous(memory_format=torch.channels_last) for c in convolutions)
@@ -77,7 +77,7 @@ def test_a_support_set_without_images() -> None:
         making.extractor(normalization="meta").described(making.pictures(2, 0))
 
 
-@pytest.mark.parametrize("name", EXTRACTORS.names)
+@pytest.mark.parametrize("name", making.OWN_EXTRACTORS)
 def test_images_of_another_shape(name: str) -> None:
     """Of other channels, or too small; any larger ones are taken, oblong ones too."""
     net = making.extractor(name, channels=3)
@@ -92,7 +92,7 @@ def test_images_of_another_shape(name: str) -> None:
         net.check_images(narrow)
 
 
-@pytest.mark.parametrize("name", EXTRACTORS.names)
+@pytest.mark.parametrize("name", making.OWN_EXTRACTORS)
 def test_the_smallest_images_have_features_and_smaller_ones_have_none(name: str) -> None:
     net = making.extractor(name)
     assert net(making.pictures(1, 2, size=net.smallest)).shape[2] > 0
