@@ -106,6 +106,6 @@ def summary(h: Tensor) -> Float[Tensor, "image summary"]:
     if h.ndim == 2:
         return h
     if h.ndim == 3:  # tokens have no place in a plane
-        return torch.cat([h.mean(dim=1), h.std(dim=1)], dim=1)
+        return torch.cat([h.mean(dim=1), h.std(dim=1, correction=0)], dim=1)
     windows = F.adaptive_avg_pool2d(h, WINDOWS).flatten(1)
-    return torch.cat([h.mean(dim=(2, 3)), h.std(dim=(2, 3)), windows], dim=1)
+    return torch.cat([h.mean(dim=(2, 3)), h.std(dim=(2, 3), correction=0), windows], dim=1)
