@@ -5,6 +5,7 @@ from fewshot_film.parts.extractor.base import Extractor, Site
 from fewshot_film.parts.extractor.conditioned import ConditionedNetwork, condition
 from fewshot_film.parts.extractor.conv4 import Conv4
 from fewshot_film.parts.extractor.dropblock import DropBlock
+from fewshot_film.parts.extractor.pretrained.own_file import trust
 from fewshot_film.parts.extractor.pretrained.parts import (
     efficientnet_lite0,
     efficientnet_lite1,
@@ -49,5 +50,6 @@ __all__ = [
     "flattened",
     "global_average",
     "tadam_resnet12",
+    "trust",
     "wide_resnet12",
 ]

@@ -15,7 +15,7 @@ def lived_in_site() -> Site:
     return site
 
 
-def norm_of(site: Site) -> nn.BatchNorm2d:
+def norm_of(site: Site) -> nn.modules.batchnorm._BatchNorm:
     assert isinstance(site.norm, BatchNorm)
     return site.norm.batch_norm
 

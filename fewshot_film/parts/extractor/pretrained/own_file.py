@@ -13,8 +13,35 @@ from fewshot_film.errors import UsageError
 from fewshot_film.parts.extractor.pretrained.network import Pretrained
 from fewshot_film.parts.extractor.pretrained.preprocessing import Preprocessing
 
+MAKE = "make"
+"""What the function is called where none is named."""
+_TRUSTED = set[Path]()
+"""The files, resolved, that a person named in this process."""
 
-def from_file(path: Path, name: str = "make") -> Pretrained:
+
+def trust(path: Path | str) -> None:
+    """From now on, in this process, configs and runs that name this file may run it as code."""
+    _TRUSTED.add(Path(path).resolve())
+
+
+def check_trusted(path: Path) -> None:
+    """The person at work named the file, not only a config that came from elsewhere."""
+    if path.resolve() not in _TRUSTED:
+        raise UsageError(
+            f"the file {path} holds code, and nobody has said that it may run: read it, and if you "
+            f"trust it call fewshot_film.extractor.trust({str(path)!r}) first"
+        )
+
+
+def split(path: str) -> tuple[Path, str]:
+    """FILE.py:FUNCTION, or FILE.py alone -> the file and the name of its function."""
+    file, _, name = (path, "", MAKE) if path.endswith(".py") else path.rpartition(":")
+    if not file.endswith(".py"):
+        raise UsageError(f"`path` is {path!r}; name a file and its function, as FILE.py:{MAKE}")
+    return Path(file), name
+
+
+def from_file(path: Path, name: str = MAKE) -> Pretrained:
     """FILE.py, make -> what its make() gives: (network, Preprocessing). The file is run."""
     make = getattr(_run(path), name, None)
     if not callable(make):

@@ -12,6 +12,8 @@ from fewshot_film.base.values import AtLeast, First
 from fewshot_film.parts.extractor.base import ConditioningFactory, Extractor
 from fewshot_film.parts.extractor.conditioned import condition
 from fewshot_film.parts.extractor.necked import Necked
+from fewshot_film.parts.extractor.pretrained.network import Pretrained
+from fewshot_film.parts.extractor.pretrained.own_file import MAKE, check_trusted, from_file, split
 from fewshot_film.parts.extractor.pretrained.zoo import pretrained_network
 
 
@@ -24,7 +26,7 @@ def efficientnet_lite0(
     neck: Annotated[int | None, AtLeast(1)] = None,
 ) -> Extractor:
     """ImageNet's 1,280 features in 3.4 million weights (Tan and Le 2019; its Lite models, 2020)."""
-    return _named("lite0", conditioning, sites, features, frozen, neck)
+    return _made(pretrained_network("lite0"), conditioning, sites, features, frozen, neck)
 
 
 def efficientnet_lite1(
@@ -36,7 +38,7 @@ def efficientnet_lite1(
     neck: Annotated[int | None, AtLeast(1)] = None,
 ) -> Extractor:
     """ImageNet's 1,280 features in 4.1 million weights (Tan and Le 2019; its Lite models, 2020)."""
-    return _named("lite1", conditioning, sites, features, frozen, neck)
+    return _made(pretrained_network("lite1"), conditioning, sites, features, frozen, neck)
 
 
 def efficientnet_lite2(
@@ -48,7 +50,7 @@ def efficientnet_lite2(
     neck: Annotated[int | None, AtLeast(1)] = None,
 ) -> Extractor:
     """ImageNet's 1,280 features in 4.8 million weights (Tan and Le 2019; its Lite models, 2020)."""
-    return _named("lite2", conditioning, sites, features, frozen, neck)
+    return _made(pretrained_network("lite2"), conditioning, sites, features, frozen, neck)
 
 
 def timm_extractor(
@@ -62,7 +64,8 @@ def timm_extractor(
     neck: Annotated[int | None, AtLeast(1)] = None,
 ) -> Extractor:
     """timm:NAME is a network of timm (Wightman 2019), its weights from Hugging Face's cache."""
-    return _named(f"timm:{name}", conditioning, sites, features, frozen, neck, trained=trained)
+    found = pretrained_network(f"timm:{name}", trained=trained)
+    return _made(found, conditioning, sites, features, frozen, neck)
 
 
 def torchvision_extractor(
@@ -76,35 +79,34 @@ def torchvision_extractor(
     neck: Annotated[int | None, AtLeast(1)] = None,
 ) -> Extractor:
     """torchvision:NAME is a network of torchvision, its weights from torch hub's cache."""
-    return _named(
-        f"torchvision:{name}", conditioning, sites, features, frozen, neck, trained=trained
-    )
+    found = pretrained_network(f"torchvision:{name}", trained=trained)
+    return _made(found, conditioning, sites, features, frozen, neck)
 
 
 def file_extractor(
     conditioning: ConditioningFactory,
     *,
-    path: Annotated[str, First()] = "network.py:make",
+    path: Annotated[str, First()] = f"network.py:{MAKE}",
     sites: str = "late",
     features: str = "last",
     frozen: bool = True,
     neck: Annotated[int | None, AtLeast(1)] = None,
 ) -> Extractor:
     """file:FILE.py:FUNCTION is what a function of your own gives; the file must be trusted."""
-    return _named(path, conditioning, sites, features, frozen, neck)
+    file, function = split(path)
+    check_trusted(file)
+    found = from_file(file, function)
+    return _made(found, conditioning, sites, features, frozen, neck)
 
 
-def _named(
-    name: str,
+def _made(
+    found: Pretrained,
     conditioning: ConditioningFactory,
     sites: str,
     features: str,
     frozen: bool,
     neck: int | None,
-    *,
-    trained: bool = True,
 ) -> Extractor:
-    found = pretrained_network(name, trained=trained)
     network = condition(
         found.module,
         sites,
