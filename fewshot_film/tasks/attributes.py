@@ -47,7 +47,8 @@ class AttributeSampler:
     What the labels stand for is drawn for every task and attribute. With crossed nuisance each
     attribute takes its levels equally often in support and in query: without the labels, images do
     not tell what is asked, and `LabeledSet.factors` holds every labelling, in the order of `names`.
-    With mixed nuisance they have none but the labels. No stored image is twice in a task.
+    With mixed nuisance they have none but the labels, and `class_ids` are of tasks that ask for the
+    class. No stored image is twice in a task.
 
     A task asks for one of `asked`, each equally likely; by default they are all `names`.
     """

@@ -27,6 +27,10 @@ class NaturalLabellingSampler:
     With mixed nuisance a task has `way` codes of what is asked, and any images of those. No image
     is twice in a task; codes or pairs of too few images take no part.
 
+    Crossed pairs are used evenly over support and query together. So a pair of codes needs only one
+    image while shot plus query are no more than `way`; the queries' pairs are then others than the
+    support's, and whoever goes by the nuisance is led astray rather than left to chance.
+
     Where one labelling divides the other nothing can be crossed: see NestedLabellingSampler.
     """
 

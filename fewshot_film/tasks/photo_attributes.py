@@ -32,10 +32,12 @@ class FactorLevels:
     def check(self, way: int) -> None:
         if bad := [level for level in self.levels if level not in range(LEVELS)]:
             raise UsageError(f"{self.name} has the levels 0 to {LEVELS - 1}, not {bad[0]}")
-        if way > len(set(self.levels)):
+        if len(set(self.levels)) < len(self.levels):
+            raise UsageError(f"`levels` of {self.name} are {self.levels}; name each once")
+        if way > len(self.levels):
             raise UsageError(
                 f"{way}-way tasks need {way} levels of {self.name}, `levels` names "
-                f"{len(set(self.levels))}; pass a smaller `way` or more `levels`"
+                f"{len(self.levels)}; pass a smaller `way` or more `levels`"
             )
 
     def draw(self, tasks: int, way: int, free: int, rng: torch.Generator) -> Look:

@@ -171,6 +171,8 @@ def test_what_cannot_be_drawn() -> None:
     with pytest.raises(UsageError, match="hue has the levels 0 to 9, not 10"):
         photo_attribute_tasks(DATA, 2, 1, 1, factors=("hue",), levels={"hue": (0, 10)})
     with pytest.raises(UsageError, match="3-way tasks need 3 levels of hue, `levels` names 2"):
+        photo_attribute_tasks(DATA, 3, 1, 1, factors=("hue",), levels={"hue": (0, 1)})
+    with pytest.raises(UsageError, match=r"`levels` of hue are \(0, 1, 1\); name each once"):
         photo_attribute_tasks(DATA, 3, 1, 1, factors=("hue",), levels={"hue": (0, 1, 1)})
     with pytest.raises(UsageError, match="`asked` names 'size'; known: class, hue"):
         photo_attribute_tasks(DATA, 3, 1, 1, factors=("hue",), asked=("size",))
