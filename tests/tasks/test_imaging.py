@@ -143,6 +143,13 @@ def test_a_picture_of_half_the_side_is_where_it_was_put(right: float, down: floa
     assert (photographs.distance(out, PHOTOS) > 0.05).all()
 
 
+def test_pixels_that_fall_together_are_averaged() -> None:
+    """Stripes too fine to be shown small turn grey, and not into other stripes."""
+    stripes = (torch.arange(64) % 2).float().expand(1, 3, 64, -1)
+    out = placed(stripes, torch.tensor([0.42]), torch.zeros(1, 2))
+    assert (out[..., 20:44, 20:44] - 0.5).abs().max() < 0.15
+
+
 def test_around_a_small_picture_lies_a_blur_of_it() -> None:
     """As bright as the picture, and without its edges."""
     out = placed(PHOTOS, torch.full((4,), 0.4), torch.zeros(4, 2))
