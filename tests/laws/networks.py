@@ -184,7 +184,7 @@ class Transformer(nn.Module):
         h = self.patch_embed(x)
         h = h + F.interpolate(self.pos_embed, h.shape[2:], mode="bilinear", align_corners=True)
         tokens = h.flatten(2).transpose(1, 2)
-        tokens = torch.cat([self.cls_token.expand(len(x), -1, -1), tokens], dim=1)
+        tokens = torch.cat([self.cls_token.expand(x.shape[0], -1, -1), tokens], dim=1)
         normed: Tensor = self.norm(self.blocks(tokens))
         return normed[:, 0]
 

@@ -21,7 +21,7 @@ from fewshot_film.parts.extractor.base import ConditioningFactory, Extractor, Si
 from fewshot_film.parts.extractor.choosing import FEATURES, chosen_sites, chosen_taps
 from fewshot_film.parts.extractor.norms import Norm, norm_of
 from fewshot_film.parts.extractor.pretrained.preprocessing import Preprocessing
-from fewshot_film.parts.extractor.probing import averaged, probed
+from fewshot_film.parts.extractor.probing import averaged, laid_out, probed
 
 _VISIT: ContextVar[Visit] = ContextVar("visit")
 """What takes h through a site in the pass at hand, of this thread alone."""
@@ -67,7 +67,7 @@ def condition(
         for name in chosen_sites(list(probe.norms), sites)
     }
     made = ConditionedNetwork(
-        network, norms, taps, conditioning, preprocessing, probe.layout, frozen
+        network, norms, taps, conditioning, preprocessing, probe.channels_last, frozen
     )
     _check_crossed(made, images)
     return made
@@ -136,12 +136,12 @@ class ConditionedNetwork(Extractor):
         taps: Sequence[str],
         conditioning: ConditioningFactory,
         preprocessing: Preprocessing,
-        layout: torch.memory_format,
+        channels_last: bool,
         frozen: bool,
     ) -> None:
         """`network` is taken over: its `norms`, by name, become crossings."""
         super().__init__(channels=preprocessing.channels)
-        self.preprocessing, self.layout, self.frozen = preprocessing, layout, frozen
+        self.preprocessing, self.frozen, self.channels_last = preprocessing, frozen, channels_last
         self.taps = tuple(taps)
         if frozen:  # before there are mechanisms, whose own weights learn all the same
             network.requires_grad_(False)
@@ -229,7 +229,7 @@ class ConditionedNetwork(Extractor):
         self, images: Float[Tensor, "image channel height width"], at: Visit
     ) -> list[Tensor]:
         """What the modules that give the features give, in the order of the data flow."""
-        images = self.preprocessing(images).contiguous(memory_format=self.layout)
+        images = laid_out(self.preprocessing(images), self.channels_last)
         visiting, tapping = _VISIT.set(at), _TAPPED.set({})
         try:
             self.network(images)

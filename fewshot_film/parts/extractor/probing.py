@@ -13,8 +13,6 @@ from fewshot_film.base.modes import evaluating
 from fewshot_film.errors import UsageError
 from fewshot_film.parts.extractor.norms import is_norm
 
-LAYOUTS = (torch.channels_last, torch.contiguous_format)
-"""How images may lie in memory: the fast way first, then the one that every network takes."""
 ALIKE = 1e-2
 """How far features may be from each other, on the scale of the largest, and be the same."""
 
@@ -34,8 +32,8 @@ class Probe:
     """What a pass of so many images met, module by module, in the order of the data flow."""
 
     images: int
-    layout: torch.memory_format
-    """How the network takes images in memory."""
+    channels_last: bool
+    """Whether it takes images that lie so in memory, which is faster; some take views of them."""
     norms: dict[str, list[Tensor]]
     """norm -> what it was given, each time that it was passed."""
     maps: dict[str, Map]
@@ -49,11 +47,11 @@ def averaged(h: Tensor) -> Tensor:
 
 def probed(network: nn.Module, images: Tensor) -> Probe:
     """One pass of images, normalised as the network wants them, in evaluation mode."""
-    for layout in LAYOUTS:
+    for channels_last in (True, False):
         try:
-            probe = _passed(network, images.contiguous(memory_format=layout), layout)
+            probe = _passed(network, images, channels_last)
         except Exception as error:  # whatever a network raises of images that it cannot take
-            if layout is not LAYOUTS[-1]:
+            if channels_last:
                 continue
             raise UsageError(
                 f"{type(network).__name__} does not take images of shape "
@@ -65,8 +63,14 @@ def probed(network: nn.Module, images: Tensor) -> Probe:
     raise AssertionError("a layout is taken or refused")
 
 
-def _passed(network: nn.Module, images: Tensor, layout: torch.memory_format) -> Probe:
-    found = Probe(len(images), layout, norms={}, maps={})
+def laid_out(images: Tensor, channels_last: bool) -> Tensor:
+    """The images, as they are to lie in memory."""
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    return images.contiguous(memory_format=layout)
+
+
+def _passed(network: nn.Module, images: Tensor, channels_last: bool) -> Probe:
+    found = Probe(len(images), channels_last, norms={}, maps={})
 
     def watching(name: str) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
         def watch(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
@@ -82,7 +86,7 @@ def _passed(network: nn.Module, images: Tensor, layout: torch.memory_format) -> 
     hooks = [m.register_forward_hook(watching(name)) for name, m in network.named_modules()]
     try:
         with evaluating(network):
-            network(images)
+            network(laid_out(images, channels_last))
     finally:
         for hook in hooks:
             hook.remove()
@@ -105,7 +109,7 @@ def _check(network: nn.Module, probe: Probe, images: Tensor) -> None:
         )
     together = probe.maps[""].mean[:1]
     with evaluating(network):
-        alone = averaged(network(images[:1].contiguous(memory_format=probe.layout)))
+        alone = averaged(network(laid_out(images[:1], probe.channels_last)))
     apart = alone.shape != together.shape or (alone - together).abs().max()
     if apart > ALIKE * together.abs().max():
         raise UsageError(
