@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-TRAINING, VALIDATION, TEST, WEIGHTS, NOISE = range(5)
+TRAINING, VALIDATION, TEST, WEIGHTS, NOISE, POOL = range(6)
 """The streams of one seed; each is independent of the others."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -19,6 +20,7 @@ from fewshot_film.data.sets.glyphs.by_rendering import BY_RENDERING
 from fewshot_film.data.sets.glyphs.by_typeface import BY_TYPEFACE
 from fewshot_film.data.sets.glyphs.renderings import RENDERINGS, SEEN
 from fewshot_film.data.sets.omniglot import OMNIGLOT, OMNIGLOT_LAKE
+from fewshot_film.data.sets.photographs import PHOTOGRAPHS
 from fewshot_film.data.source import SPLITS, DataSource
 from fewshot_film.errors import UsageError
 from fewshot_film.parts.extractor import EXTRACTORS
@@ -30,8 +32,13 @@ from fewshot_film.tasks import (
     SameDomainSampler,
     UniformQuerySampler,
     WhichAttributeSampler,
+    photo_attribute_tasks,
+    random_operation_tasks,
+    rendering_or_class,
 )
 from fewshot_film.tasks.episode import Sampler
+from fewshot_film.tasks.factors import SEEN as SEEN_LEVELS
+from fewshot_film.tasks.factors import UNSEEN as UNSEEN_LEVELS
 from fewshot_film.tasks.plain import EpisodeSampler
 
 SamplerFactory: TypeAlias = Callable[[ImageSet, int, int, int], Sampler]
@@ -101,6 +108,18 @@ def _attributes(renderings: Sequence[int]) -> SamplerFactory:
     return WhichAttributeSampler
 
 
+def _asking(source: DataSource, tasks: str, sampler: SamplerFactory, **others: Any) -> Entry:
+    """Tasks on rendered photographs, of one kind in every split."""
+    by_split = dict.fromkeys((*SPLITS, "all"), sampler)
+    return Entry(source, tasks, sampler, by_split, renders=True, **others)
+
+
+def attribute_tasks(levels: Sequence[int]) -> SamplerFactory:
+    """Tasks that ask for the class or one of ASKED, at these levels."""
+    chosen = dict.fromkeys(ASKED, levels)
+    return partial(photo_attribute_tasks, factors=ASKED, levels=chosen)
+
+
 def _same_domain(source: DataSource, what: str, tested: str, defaults: Config) -> Entry:
     """Tasks inside one domain each, in every split; by default `tested` is kept for the test."""
     tasks = f"{what}, each task in one domain"
@@ -136,6 +155,18 @@ PRETRAINED: Mapping[str, Any] = {
 }
 """What suits a network that others trained, whatever the data."""
 
+ASKED = ("hue", "rotation", "size", "position", "blur")
+"""The factors of a photograph that tasks ask for, beside its class."""
+PHOTO_DEFAULTS = Config(
+    extractor="efficientnet-lite0:neck=256,sites=none",
+    shot=3,
+    query=3,
+    tasks=8,
+    pool=1000,
+    **PRETRAINED,
+)
+RENDERING_DEFAULTS = replace(PHOTO_DEFAULTS, way=3, test_way=3)
+
 ENTRIES: Mapping[str, Entry] = {
     "glyphs": _glyph_entry(
         "half which-attribute, half character tasks",
@@ -164,6 +195,41 @@ ENTRIES: Mapping[str, Entry] = {
     ),
     "glyphs-new-typefaces": _same_domain(
         BY_TYPEFACE, "characters", "new typefaces", replace(RENDERED_DEFAULTS, query=3)
+    ),
+    "photo-attributes": _asking(
+        PHOTOGRAPHS,
+        "the support set tells whether class, hue, rotation, size, position or blur is the label",
+        attribute_tasks(SEEN_LEVELS),
+        factors=1 + len(ASKED),
+        defaults=PHOTO_DEFAULTS,
+    ),
+    "photo-attributes-new-levels": _asking(
+        PHOTOGRAPHS,
+        "as photo-attributes, at levels in between",
+        attribute_tasks(UNSEEN_LEVELS),
+        factors=1 + len(ASKED),
+        defaults=PHOTO_DEFAULTS,
+    ),
+    "photo-renderings": _asking(
+        PHOTOGRAPHS,
+        "the support set tells whether class or rendering is the label",
+        rendering_or_class,
+        factors=2,
+        defaults=RENDERING_DEFAULTS,
+    ),
+    "photo-operations": _asking(
+        PHOTOGRAPHS,
+        "class, or which of some random operations on colour or geometry was done",
+        random_operation_tasks,
+        factors=3,
+        defaults=PHOTO_DEFAULTS,
+    ),
+    "office-attributes": _asking(
+        OFFICE_CALTECH10,
+        "as photo-attributes",
+        attribute_tasks(SEEN_LEVELS),
+        factors=1 + len(ASKED),
+        defaults=replace(PHOTO_DEFAULTS, test_domains="webcam"),
     ),
     "omniglot": Entry(OMNIGLOT, "characters, Vinyals split", defaults=OMNIGLOT_DEFAULTS),
     "omniglot-lake": Entry(OMNIGLOT_LAKE, "characters, by alphabet", defaults=OMNIGLOT_DEFAULTS),

@@ -86,6 +86,10 @@ class Config:
     """Classes a task in validation and test."""
     tasks: Count = 8
     """Tasks a training step, or batches of classification."""
+    pool: Annotated[int | None, AtLeast(1)] = None
+    """Sets of images that training tasks are drawn from, each made once and asked in many ways
+    (default: every task has images of its own). For pictures that are rendered for a task and read
+    by a pretrained network, which takes longer than to learn from them."""
     augmentation: Annotated[str, AUGMENTATIONS] = "none"
     """What is done to training images: nothing, a flip and a crop out of a padded image, or the
     same with one offset for both axes (TADAM's code)."""

@@ -17,7 +17,7 @@ from fewshot_film.config.readings import Read, reading_set
 from fewshot_film.data.image_set import ImageSet
 from fewshot_film.errors import UsageError
 from fewshot_film.parts.extractor import EXTRACTORS, Extractor
-from fewshot_film.tasks import Augmented
+from fewshot_film.tasks import AttributeSampler, Augmented, Pool
 from fewshot_film.tasks.episode import Sampler
 from fewshot_film.tasks.transforms import with_channels
 
@@ -106,7 +106,7 @@ class Problem:
     def seen(self, sampler: Sampler, images: ImageSet) -> Sampler:
         """What draws tasks from images, so that the network can take them."""
         if self.reader:
-            return Read(sampler, self.reader) if self.entry.renders else sampler
+            return Read(sampler, self.reader, self.root) if self.entry.renders else sampler
         if images.channels == self.channels:
             return sampler
         return Augmented(sampler, lambda drawn, _rng: with_channels(drawn, self.channels))
@@ -159,4 +159,13 @@ def training_sampler(problem: Problem, config: Config, data: ImageSet) -> Sample
     factory = problem.entry.training
     if config.query_draw == "uniform":
         factory = uniform_queries(factory, problem.entry)
-    return problem.seen(factory(data, config.way, config.shot, config.query), data)
+    sampler = problem.seen(factory(data, config.way, config.shot, config.query), data)
+    return sampler if config.pool is None else pooled(sampler, config)
+
+
+def pooled(sampler: Sampler, config: Config) -> Sampler:
+    """Tasks on so many of a sampler's sets as a Config says, asked for anything that it asks."""
+    inner = sampler.sampler if isinstance(sampler, Read | Augmented) else sampler
+    columns = inner.askable.tolist() if isinstance(inner, AttributeSampler) else ()
+    assert config.pool is not None
+    return Pool(sampler, config.pool, columns=columns)

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from fewshot_film.base.files import tensors_sha256
+from fewshot_film.base.files import load_tensors, save_tensors, tensors_sha256
 from fewshot_film.base.pixels import as_float
+from fewshot_film.base.seeding import POOL, generator
 from fewshot_film.data.image_set import ImageSet
 from fewshot_film.data.reading.cache import cached, digest
 from fewshot_film.parts.extractor import Extractor
@@ -49,23 +50,70 @@ def readings(images: Tensor, extractor: Extractor) -> Tensor:
 
 @final
 class Read:
-    """rng -> the sampler's episodes, with readings in the place of their images."""
+    """rng -> the sampler's episodes, with readings in the place of their images.
 
-    def __init__(self, sampler: Sampler, extractor: Extractor) -> None:
+    What was read is kept in a folder, by the state of `rng`: who asks again waits no more.
+    """
+
+    def __init__(self, sampler: Sampler, extractor: Extractor, root: Path) -> None:
         self.sampler, self.extractor = sampler, extractor
         self.way, self.shot, self.query = sampler.way, sampler.shot, sampler.query
+        self.folder = root / "decoded" / f"read-{self._key()[:16]}"
+
+    def _key(self) -> str:
+        """One task tells a sampler, its data and settings apart from others."""
+        task = self.sampler.sample(1, generator(0, POOL))
+        shown = (task.support.images, task.query.images, task.support.labels, task.group)
+        return digest((self.extractor.reader_id(), tensors_sha256(shown)))
 
     @property
     def groups(self) -> tuple[str, ...]:
         return self.sampler.groups
 
     def sample(self, tasks: int, rng: torch.Generator) -> Episode:
+        file = self.folder / f"{tensors_sha256([rng.get_state()])[:24]}-{tasks}.safetensors"
+        if not file.exists():
+            self._write(file, tasks, rng)
+        kept, _ = load_tensors(file)
+        rng.set_state(kept.pop("rng"))
+        return unpacked(kept, self.way, next(self.extractor.parameters()).device)
+
+    def _write(self, file: Path, tasks: int, rng: torch.Generator) -> None:
         episode = self.sampler.sample(tasks, rng)
-        return replace(
-            episode, support=self._read(episode.support), query=self._read(episode.query)
-        )
+        sets = [self._read(part) for part in (episode.support, episode.query)]
+        tensors = packed(replace(episode, support=sets[0], query=sets[1]))
+        self.folder.mkdir(parents=True, exist_ok=True)
+        save_tensors(file, {**tensors, "rng": rng.get_state()}, {})
 
     def _read(self, labeled: LabeledSet) -> LabeledSet:
         flat = labeled.images.flatten(0, 1)
         found = torch.cat([readings(part, self.extractor) for part in flat.split(BATCH)])
-        return replace(labeled, images=found.unflatten(0, labeled.images.shape[:2]))
+        return replace(labeled, images=found.half().unflatten(0, labeled.images.shape[:2]))
+
+
+PARTS = ("support", "query")
+
+
+def packed(episode: Episode) -> dict[str, Tensor]:
+    """An episode as tensors by name."""
+    tensors = {"class_ids": episode.class_ids, "group": episode.group}
+    for name in PARTS:
+        part: LabeledSet = getattr(episode, name)
+        tensors |= {f"{name}.images": part.images, f"{name}.labels": part.labels}
+        if part.factors is not None:
+            tensors[f"{name}.factors"] = part.factors
+    return tensors
+
+
+def unpacked(tensors: dict[str, Tensor], way: int, device: torch.device) -> Episode:
+    """The episode that was packed, its images in single precision."""
+    there = {name: value.to(device) for name, value in tensors.items()}
+    sets = {
+        name: LabeledSet(
+            there[f"{name}.images"].float(),
+            there[f"{name}.labels"],
+            there.get(f"{name}.factors"),
+        )
+        for name in PARTS
+    }
+    return Episode(**sets, way=way, class_ids=there["class_ids"], group=there["group"])

@@ -10,6 +10,7 @@ from fewshot_film.tasks.mixture import Mixture
 from fewshot_film.tasks.natural_labellings import NaturalLabellingSampler, class_or_domain
 from fewshot_film.tasks.nested_labellings import NestedLabellingSampler
 from fewshot_film.tasks.photo_attributes import photo_attribute_tasks, rendering_or_class
+from fewshot_film.tasks.pool import Pool
 from fewshot_film.tasks.random_operations import random_operation_tasks
 from fewshot_film.tasks.rendered import Rendered
 from fewshot_film.tasks.same_domain import SameDomainSampler
@@ -25,6 +26,7 @@ __all__ = [
     "Mixture",
     "NaturalLabellingSampler",
     "NestedLabellingSampler",
+    "Pool",
     "Rendered",
     "SameDomainSampler",
     "SupervisedBatches",

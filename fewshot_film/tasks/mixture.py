@@ -8,15 +8,24 @@ from typing import final
 
 import torch
 
+from fewshot_film.errors import UsageError
 from fewshot_film.tasks.episode import Episode, Sampler
 
 
 @final
 class Mixture:
-    """rng -> a batch of one of the samplers, each equally likely; their groups stay apart."""
+    """rng -> a batch of one of the samplers, by their shares; their groups stay apart.
 
-    def __init__(self, samplers: Sequence[Sampler]) -> None:
-        self.samplers = tuple(samplers)
+    Without `shares` each is equally likely.
+    """
+
+    def __init__(self, samplers: Sequence[Sampler], shares: Sequence[float] = ()) -> None:
+        if shares and (len(shares) != len(samplers) or min(shares) < 0 or not sum(shares)):
+            raise UsageError(
+                f"`shares` are {tuple(shares)}; pass one of 0 or more for each of the "
+                f"{len(samplers)} samplers, not all of them 0"
+            )
+        self.samplers, self.shares = tuple(samplers), torch.tensor(shares)
         self.way, self.shot, self.query = samplers[0].way, samplers[0].shot, samplers[0].query
 
     @property
@@ -24,7 +33,12 @@ class Mixture:
         return tuple(name for sampler in self.samplers for name in sampler.groups)
 
     def sample(self, tasks: int, rng: torch.Generator) -> Episode:
-        choice = int(torch.randint(len(self.samplers), (), generator=rng, device=rng.device))
+        choice = self._choice(rng)
         episode = self.samplers[choice].sample(tasks, rng)
         before = sum(len(sampler.groups) for sampler in self.samplers[:choice])
         return replace(episode, group=episode.group + before)
+
+    def _choice(self, rng: torch.Generator) -> int:
+        if not len(self.shares):
+            return int(torch.randint(len(self.samplers), (), generator=rng, device=rng.device))
+        return int(torch.multinomial(self.shares.to(rng.device), 1, generator=rng))
