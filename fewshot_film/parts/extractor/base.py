@@ -231,3 +231,8 @@ class Extractor(nn.Module, ABC):
         """
         neutral = {name: site.conditioning.identity() for name, site in self.sites().items()}
         return {name: params for name, params in neutral.items() if params}
+
+    def plain_params(self, tasks: int) -> TaskParams | None:
+        """The parameters under which it is the network as it was published, for so many tasks."""
+        del tasks
+        return None

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fewshot_film.base.modes import evaluating
-from fewshot_film.parts.conditioning import TaskParams
+from fewshot_film.errors import UsageError
+from fewshot_film.parts.conditioning import SiteParams, TaskParams
 from fewshot_film.parts.extractor.base import ConditioningFactory, Extractor, Site, Visit
 from fewshot_film.parts.extractor.conditioned import ConditionedNetwork
 from fewshot_film.parts.normalization import BatchNorm
@@ -57,8 +58,18 @@ class Necked(Extractor):
 
     def plain_params(self, tasks: int) -> TaskParams:
         """Those under which the features are the network's own, for so many tasks."""
-        neutral = self.site.conditioning.identity()
-        return {NECK: {n: torch.zeros(tasks, *value.shape) for n, value in neutral.items()}}
+        like, neutral = self.linear.weight, self.site.conditioning.identity()
+        self._check_silenced({n: torch.zeros(1, *value.shape) for n, value in neutral.items()})
+        return {NECK: {n: like.new_zeros(tasks, *value.shape) for n, value in neutral.items()}}
+
+    def _check_silenced(self, zeros: SiteParams) -> None:
+        """Parameters of zero leave nothing of what the neck finds."""
+        affine = self.site.conditioning.affine(zeros)
+        if affine is None or any(bool(value.any()) for value in affine):
+            raise UsageError(
+                f"{type(self.site.conditioning).__name__} cannot take away what a neck adds, so the "
+                "network's own features are out of reach; pass `conditioning` film or scale"
+            )
 
     def embed(
         self, images: Float[Tensor, "image channel height width"], at: Visit
