@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from fewshot_film.errors import UsageError
-from fewshot_film.parts.conditioning import FiLM
+from fewshot_film.parts.conditioning import CONDITIONINGS, FiLM
 from fewshot_film.parts.extractor import Site
 from fewshot_film.parts.normalization import BatchNorm
 
@@ -98,3 +98,71 @@ def test_the_smallest_images_have_features_and_smaller_ones_have_none(name: str)
     assert net(making.pictures(1, 2, size=net.smallest)).shape[2] > 0
     with pytest.raises((RuntimeError, ZeroDivisionError)):
         net(making.pictures(1, 2, size=net.smallest - 1))
+
+
+# --- norm and mechanism in one
+
+
+AFFINE = ("film", "bias", "scale", "gate")
+MOMENTS = {
+    "mean": torch.tensor([[0.3, -1.0, 2.0], [1.0, 0.0, -2.0]]),
+    "var": torch.tensor([[0.5, 1.0, 2.0], [0.1, 3.0, 0.7]]),
+}
+
+
+def site_of(name: str, weighed: bool = True) -> Site:
+    """In float64, with lived-in statistics, in evaluation mode."""
+    norm = nn.BatchNorm2d(3, affine=weighed)
+    site = Site(3, CONDITIONINGS.read(name).maker, lambda _: BatchNorm.around(norm)).double()
+    making.lived_in(site)
+    norm.train()(2 * torch.randn(9, 3, 4, 4, generator=making.seeded()).double() + 1)
+    return site.eval()
+
+
+def away(site: Site, moments: bool) -> dict[str, torch.Tensor]:
+    rng = making.seeded(1)
+    steered = {
+        n: v + torch.randn(2, 3, generator=rng) for n, v in site.conditioning.identity().items()
+    }
+    given = {**steered, **MOMENTS} if moments else steered
+    return {name: value.double() for name, value in given.items()}
+
+
+@pytest.mark.parametrize("name", AFFINE)
+@pytest.mark.parametrize("weighed", [True, False])
+@pytest.mark.parametrize("moments", [True, False])
+def test_norm_and_mechanism_in_one_are_one_after_the_other(
+    name: str, weighed: bool, moments: bool
+) -> None:
+    site, h = site_of(name, weighed), torch.randn(2, 4, 3, 5, 5).double()
+    params = away(site, moments)
+    expected = site.conditioning(site.norm(h, params), params)
+    assert site.merged(params) is not None
+    torch.testing.assert_close(site(h, params), expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", AFFINE)
+def test_the_gradient_through_both_in_one_is_the_same(name: str) -> None:
+    site, h = site_of(name), torch.randn(2, 4, 3, 5, 5).double()
+    given = {n: v.requires_grad_() for n, v in away(site, moments=True).items()}
+    in_one = torch.autograd.grad(site(h, given).square().sum(), [*given.values()])
+    apart = site.conditioning(site.norm(h, given), given)
+    for found, expected in zip(
+        in_one, torch.autograd.grad(apart.square().sum(), [*given.values()]), strict=True
+    ):
+        torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", AFFINE)
+def test_in_training_a_batch_norm_counts_and_is_no_affine_map(name: str) -> None:
+    """Unless the task brings moments of its own."""
+    site = site_of(name).train()
+    assert site.merged(away(site, moments=False)) is None
+    assert site.merged(away(site, moments=True)) is not None
+    before = norm_of(site).running_mean
+    assert before is not None
+    before = before.clone()
+    site(torch.randn(2, 4, 3, 5, 5).double(), away(site, moments=False))
+    after = norm_of(site).running_mean
+    assert after is not None
+    assert not torch.equal(after, before)
