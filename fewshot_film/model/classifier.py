@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import replace
-from typing import final
+from typing import Any, final
 
 import torch
 from jaxtyping import Float
@@ -69,20 +69,31 @@ class TaskConditionedExtractor(nn.Module):
         shots, queries = both.split([support.shape[1], query.shape[1]], dim=1)
         return shots, queries
 
+    def read(self, labeled: LabeledSet) -> LabeledSet:
+        """A set whose images are read, once for all that looks at them, if the extractor reads."""
+        if not self.extractor.reads or labeled.images.shape[-2:] == (1, 1):
+            return labeled
+        found = self.extractor.read(labeled.images.flatten(0, 1))
+        return replace(labeled, images=found.unflatten(0, labeled.images.shape[:2]))
+
     def adapt(self, images: Tensor, labels: Labels) -> AdaptedExtractor:
         """(N images, N labels) -> an ordinary network for this task, independent of this one.
 
         Images are (N, C, H, W), uint8 in 0..255 or float in [0, 1].
         """
+        support, classes = self.support(images, labels)
+        with evaluating(self):
+            return AdaptedExtractor(self.extractor, self.params(support, len(classes)))
+
+    def support(self, images: Tensor, labels: Labels) -> tuple[LabeledSet, list[Any]]:
+        """What a person brings -> the support set of one task, and its classes in their order."""
         check_pixels(images)
         self.extractor.check_images(images)
         self.adapter.check_images(images)
         classes, codes = encoded(labels, len(images))
         device = next(self.parameters()).device
         pixels = as_pixels(images).to(device).unsqueeze(0)
-        support = LabeledSet(pixels, codes.to(device).unsqueeze(0))
-        with evaluating(self):
-            return AdaptedExtractor(self.extractor, self.params(support, len(classes)))
+        return self.read(LabeledSet(pixels, codes.to(device).unsqueeze(0))), classes
 
 
 class Classifier(nn.Module, ABC):
@@ -101,6 +112,8 @@ class Classifier(nn.Module, ABC):
                 f"a classifier answers an Episode, and was given a {type(episode).__name__}; pass "
                 "images to its `features.extractor`, or to what `adapt` gives"
             )
+        support, query = self.features.read(episode.support), self.features.read(episode.query)
+        episode = replace(episode, support=support, query=query)
         return self.classify(episode, self.features.params_of(episode))
 
     @abstractmethod
@@ -115,11 +128,13 @@ class Classifier(nn.Module, ABC):
 
     def adapt(self, images: Tensor, labels: Labels) -> AdaptedClassifier:
         """(N images, N labels) -> a classifier of further images into those labels."""
-        classes, codes = encoded(labels, len(images))
-        extractor = self.features.adapt(images, labels)
+        features = self.features
+        support, classes = features.support(images, labels)
         with evaluating(self):
-            shots = extractor(images).unsqueeze(0)
-            fitted = self.head.fit(shots, codes.to(shots.device).unsqueeze(0), len(classes))
+            params = features.params(support, len(classes))
+            shots = features.extractor(support.images, params).float()
+            fitted = self.head.fit(shots, support.labels, len(classes))
+            extractor = AdaptedExtractor(features.extractor, params)
         return AdaptedClassifier(extractor, self.head, fitted, classes, shots.shape[2])
 
 
