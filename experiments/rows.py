@@ -47,8 +47,9 @@ class Result:
 
 
 def test_name(asked: Question) -> str:
-    """What a test is called in the name of its files."""
-    return f"{asked.way}w{asked.shot}s"
+    """What a test is called in the name of its files; that of another data set has its name."""
+    shape = f"{asked.way}w{asked.shot}s"
+    return f"{asked.dataset}-{shape}" if asked.dataset else shape
 
 
 def add(folder: Path, row: str, test: str, report: Report, run: Run) -> None:

@@ -120,6 +120,11 @@ def attribute_tasks(levels: Sequence[int]) -> SamplerFactory:
     return partial(photo_attribute_tasks, factors=ASKED, levels=chosen)
 
 
+def operation_tasks(kind: str, bank: int | None = None) -> SamplerFactory:
+    """Tasks that ask for the class or for a random operation, drawn anew or out of a bank."""
+    return partial(random_operation_tasks, kinds=(kind,), bank=bank)
+
+
 def _same_domain(source: DataSource, what: str, tested: str, defaults: Config) -> Entry:
     """Tasks inside one domain each, in every split; by default `tested` is kept for the test."""
     tasks = f"{what}, each task in one domain"
@@ -219,10 +224,17 @@ ENTRIES: Mapping[str, Entry] = {
     ),
     "photo-operations": _asking(
         PHOTOGRAPHS,
-        "class, or which of some random operations on colour or geometry was done",
-        random_operation_tasks,
-        factors=3,
-        defaults=PHOTO_DEFAULTS,
+        "class, or which random operation on colours and details a picture went through",
+        operation_tasks("colour"),
+        factors=2,
+        defaults=RENDERING_DEFAULTS,
+    ),
+    "photo-geometry": _asking(
+        PHOTOGRAPHS,
+        "class, or which random operation on its geometry a picture went through",
+        operation_tasks("geometry"),
+        factors=2,
+        defaults=RENDERING_DEFAULTS,
     ),
     "office-attributes": _asking(
         OFFICE_CALTECH10,
