@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fewshot_film.base.family import Family, needs, options_of
-from fewshot_film.base.values import Above, AtLeast, AtMost, checked
+from fewshot_film.base.values import Above, AtLeast, AtMost, First, checked
 from fewshot_film.config.config import FAMILIES
 from fewshot_film.errors import UsageError
 
@@ -110,6 +110,69 @@ def test_a_maker_is_the_part_with_its_options() -> None:
     maker = CUPS.read("goblet:lid=no").maker
     assert isinstance(maker, partial)
     assert maker(3, material="tin") == Goblet(3, "tin", lid=False)
+
+
+# --- an option that may come first, without its name
+
+
+def flask(
+    *, liquid: Annotated[str, First()] = "water", millilitres: int = 50, corked: bool = True
+) -> str:
+    return f"{millilitres} {liquid} {corked}"
+
+
+FLASKS: Family[object] = Family("flask", (), flask=flask, plain=thimble)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("flask", "50 water True"),
+        ("flask:ink", "50 ink True"),
+        ("flask:liquid=ink", "50 ink True"),
+        ("flask:ink,millilitres=3", "3 ink True"),
+        ("flask:ink,corked=no,millilitres=3", "3 ink False"),
+        ("flask:millilitres=3,liquid=ink", "3 ink True"),
+        ("flask:ink.py:make", "50 ink.py:make True"),
+        ("flask:water", "50 water True"),
+    ],
+)
+def test_the_first_option_needs_no_name(text: str, found: str) -> None:
+    choice = FLASKS.read(text)
+    assert choice() == found
+    assert FLASKS.read(str(choice)) == choice
+
+
+def test_it_is_written_with_its_name() -> None:
+    assert str(FLASKS.read("flask:ink")) == "flask:liquid=ink"
+    assert str(FLASKS.read("flask:ink,corked=no")) == "flask:corked=no,liquid=ink"
+    assert str(FLASKS.read("flask:water")) == "flask"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("flask:millilitres=3,ink", "flask flask has no option 'ink'; known: liquid, millilitres"),
+        ("flask:ink,tar", "flask flask has no option 'tar'; known: liquid, millilitres, corked"),
+        ("flask:ink,liquid=tar", "flask flask is given 'liquid' twice; leave one out"),
+        ("flask:ink,millilitres=ink", "millilitres` is 'ink'; it must be a whole number"),
+        ("plain:ink", "flask plain has no option 'ink'; it has no options"),
+    ],
+)
+def test_only_the_first_word_needs_no_name(text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        FLASKS.read(text)
+
+
+def test_networks_of_others_are_named_first() -> None:
+    extractors = FAMILIES["extractor"]
+    for short, option in (("timm:resnet18d", "name"), ("torchvision:resnet34", "name")):
+        name, _, value = short.partition(":")
+        choice = extractors.read(short)
+        assert choice == extractors.read(f"{name}:{option}={value}")
+        assert choice.option(option) == value
+    assert extractors.read("timm:resnet18") == extractors.read("timm")
+    assert extractors.read("file:net.py:make,sites=all").option("path") == "net.py:make"
 
 
 # --- what is refused
@@ -231,6 +294,8 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
             allow_nan=False,
             allow_infinity=False,
         ),
+        # a comma would end the option
+        str: st.text(st.characters(exclude_characters=",", exclude_categories=["Cs"])),
     }
     return st.one_of(*(of[k] for k in kinds))
 
