@@ -20,7 +20,7 @@ from fewshot_film.data.sets.glyphs.by_rendering import BY_RENDERING
 from fewshot_film.data.sets.glyphs.by_typeface import BY_TYPEFACE
 from fewshot_film.data.sets.glyphs.renderings import RENDERINGS, SEEN
 from fewshot_film.data.sets.omniglot import OMNIGLOT, OMNIGLOT_LAKE
-from fewshot_film.data.sets.photographs import PHOTOGRAPHS
+from fewshot_film.data.sets.photographs import PHOTOGRAPHS, PHOTOGRAPHS_AND_CHARACTERS
 from fewshot_film.data.source import SPLITS, DataSource
 from fewshot_film.errors import UsageError
 from fewshot_film.parts.extractor import EXTRACTORS
@@ -125,6 +125,27 @@ def operation_tasks(kind: str, bank: int | None = None) -> SamplerFactory:
     return partial(random_operation_tasks, kinds=(kind,), bank=bank)
 
 
+def photo_tasks(data: ImageSet, way: int, shot: int, query: int) -> Sampler:
+    """All that a photograph can be asked, by shares, and plain tasks of both kinds of image."""
+    photographs, characters = (classes_of(data, name) for name in data.domain_names)
+    kinds: Mapping[SamplerFactory, float] = {
+        attribute_tasks(SEEN_LEVELS): 0.25,
+        partial(photo_attribute_tasks, factors=("rendering", "contrast", "texture")): 0.1,
+        operation_tasks("colour"): 0.1,
+        operation_tasks("geometry"): 0.1,
+        EpisodeSampler: 0.25,
+    }
+    samplers = [kind(photographs, way, shot, query) for kind in kinds]
+    plain = EpisodeSampler(characters, way, shot, query)
+    return Mixture([*samplers, plain], shares=(*kinds.values(), 0.2))
+
+
+def classes_of(data: ImageSet, domain: str) -> ImageSet:
+    """The classes that a domain holds, of a set whose domains share none."""
+    there = data.domains == data.domain_names.index(domain)
+    return data.of_classes(data.labels[there].unique().tolist())
+
+
 def _same_domain(source: DataSource, what: str, tested: str, defaults: Config) -> Entry:
     """Tasks inside one domain each, in every split; by default `tested` is kept for the test."""
     tasks = f"{what}, each task in one domain"
@@ -200,6 +221,12 @@ ENTRIES: Mapping[str, Entry] = {
     ),
     "glyphs-new-typefaces": _same_domain(
         BY_TYPEFACE, "characters", "new typefaces", replace(RENDERED_DEFAULTS, query=3)
+    ),
+    "photos": _asking(
+        PHOTOGRAPHS_AND_CHARACTERS,
+        "objects, characters, attributes of a photograph and operations on it",
+        photo_tasks,
+        defaults=replace(PHOTO_DEFAULTS, pool=4000),
     ),
     "photo-attributes": _asking(
         PHOTOGRAPHS,

@@ -166,6 +166,6 @@ def training_sampler(problem: Problem, config: Config, data: ImageSet) -> Sample
 def pooled(sampler: Sampler, config: Config) -> Sampler:
     """Tasks on so many of a sampler's sets as a Config says, asked for anything that it asks."""
     inner = sampler.sampler if isinstance(sampler, Read | Augmented) else sampler
-    columns = inner.askable.tolist() if isinstance(inner, AttributeSampler) else ()
+    columns = inner.askable.tolist() if isinstance(inner, AttributeSampler) else None
     assert config.pool is not None
     return Pool(sampler, config.pool, columns=columns)

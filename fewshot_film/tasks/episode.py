@@ -86,6 +86,8 @@ def concatenate(episodes: Sequence[Episode]) -> Episode:
 
 def _concatenate_sets(sets: Sequence[LabeledSet]) -> LabeledSet:
     factors = [s.factors for s in sets if s.factors is not None]
+    if len({f.shape[2] for f in factors}) > 1:
+        factors = []  # tasks that admit other labellings have no common ones
     unlabeled = [s.unlabeled for s in sets if s.unlabeled is not None]
     return LabeledSet(
         torch.cat([s.images for s in sets]),

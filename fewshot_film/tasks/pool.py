@@ -22,9 +22,9 @@ class Pool:
 
     Set i is the same for all that draw from such a pool, whatever their seed. The batch takes one
     number of shots: that many images of every class are the support set, the others its queries.
-    Of sets that carry several labellings a task asks for one of `columns`, each equally likely. So
-    a pool much smaller than a training has new tasks to its end, on images that are rendered and
-    read once.
+    Of sets that carry several labellings a task asks for one of `columns`, or any, each equally
+    likely; `group` goes on naming what the set was made for. So a pool much smaller than a training
+    has new tasks to its end, on images that are rendered and read once.
     """
 
     def __init__(
@@ -32,11 +32,11 @@ class Pool:
         sampler: Sampler,
         size: int,
         *,
-        columns: Sequence[int] = (),
+        columns: Sequence[int] | None = None,
     ) -> None:
         check_counts(pool=size)
         self.sampler, self.size = sampler, size
-        self.columns = tuple(columns)
+        self.columns = columns
         self.way, self.shot, self.query = sampler.way, sampler.shot, sampler.query
 
     @property
@@ -54,15 +54,14 @@ class Pool:
 
     def _asked_anew(self, episode: Episode, shots: int, rng: torch.Generator) -> Episode:
         """The same images, labelled by any of the columns and divided anew."""
-        whole, group = joined(episode), episode.group
-        if self.columns and whole.factors is not None:
-            group = torch.randint(len(self.columns), (1,), generator=rng, device=rng.device)
-            asked = torch.tensor(self.columns)[group.cpu()]
-            labels = labelled_by(whole.factors, asked.to(whole.labels.device))
-            whole, group = replace(whole, labels=labels), group.to(labels.device)
+        whole = joined(episode)
+        if whole.factors is not None:
+            columns = torch.tensor(self.columns or range(whole.factors.shape[2]))
+            drawn = torch.randint(len(columns), (1,), generator=rng, device=rng.device).cpu()
+            asked = columns[drawn].to(whole.labels.device)
+            whole = replace(whole, labels=labelled_by(whole.factors, asked))
         support, query = divided(whole.labels, shots, rng)
-        parts = (chosen(whole, index) for index in (support, query))
-        return replace(episode, support=next(parts), query=next(parts), group=group)
+        return replace(episode, support=chosen(whole, support), query=chosen(whole, query))
 
 
 def joined(episode: Episode) -> LabeledSet:

@@ -197,3 +197,9 @@ OMNIGLOT_LAKE = source(
     LAKE,
     1,
 )
+UPRIGHT = source(
+    "omniglot-upright",
+    "handwritten characters, split of Vinyals et al., upright only",
+    VINYALS,
+    1,
+)
