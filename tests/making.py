@@ -14,7 +14,7 @@ from fewshot_film.data.image_set import ImageSet
 from fewshot_film.model.classifier import FewShotClassifier
 from fewshot_film.parts.adaptation import LearnedAdapter
 from fewshot_film.parts.conditioning import CONDITIONINGS, TaskParams
-from fewshot_film.parts.extractor import EXTRACTORS, Extractor, pretrained
+from fewshot_film.parts.extractor import EXTRACTORS, Extractor, Site, pretrained
 from fewshot_film.parts.normalization import NORMALIZATIONS
 from fewshot_film.tasks.episode import Episode, LabeledSet
 
@@ -166,7 +166,7 @@ def classifier(*, seed: int = 0, **choices: str) -> FewShotClassifier:
     chosen = {field: small(field, text) for field, text in choices.items()}
     made = build(suited(DEFAULTS, seed=seed, **chosen))
     assert isinstance(made, FewShotClassifier)
-    net, adapter = made.features.extractor, made.features.adapter
+    net, adapter = made.features.extractor, made.features.adapter.trained
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         _live(net, seed)
@@ -211,6 +211,13 @@ def with_description(
 def of_tasks(params: TaskParams, tasks: slice) -> TaskParams:
     """Those tasks' parameters."""
     return {site: {n: v[tasks] for n, v in values.items()} for site, values in params.items()}
+
+
+def plain_visit(name: str, site: Site, h: Tensor) -> Tensor:
+    """Through a site without a task; h has no task axis."""
+    del name
+    out: Tensor = site(h.unsqueeze(0), {})
+    return out.squeeze(0)
 
 
 def identity_params(extractor: Extractor, tasks: int) -> TaskParams:

@@ -53,12 +53,15 @@ def stages(network: nn.Module, probe: Probe) -> list[str]:
     for name, h in probe.maps.items():
         if len(h.shape) == 4 and not _on_the_way(network, probe, name):
             last[h.shape[2:]] = name
-    whole = probe.maps[FEATURES]
-    return [*(n for n in last.values() if n and not _same(probe.maps[n], whole)), FEATURES]
+    found = list[str]()
+    for name in last.values():
+        if not any(_same(probe.maps[name], probe.maps[other]) for other in (FEATURES, *found)):
+            found.append(name)
+    return [*found, FEATURES]
 
 
 def _same(h: Map, whole: Map) -> bool:
-    """Whether the network does no more with a map than to average it."""
+    """Whether one is what averaging the other gives."""
     first, second = h.mean, whole.mean
     return first.shape == second.shape and torch.allclose(first, second, atol=1e-5)
 

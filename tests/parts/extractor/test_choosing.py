@@ -150,3 +150,20 @@ def test_a_module_that_is_called_again_stands_where_it_was_last() -> None:
 def test_a_network_s_own_average_of_a_map_is_not_repeated() -> None:
     module = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.AdaptiveAvgPool2d(1)).eval()
     assert taps(module, "stages") == [""]
+
+
+class PoolingApart(nn.Module):
+    """As torchvision's MobileNets: the average is a module's, and more follows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU())
+        self.avgpool, self.classifier = nn.AdaptiveAvgPool2d(1), nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.classifier(self.avgpool(self.features(x)).flatten(1))
+        return out
+
+
+def test_a_map_and_its_average_are_one_stage() -> None:
+    assert taps(PoolingApart(), "stages") == ["features", ""]
