@@ -1,10 +1,10 @@
 """One network, many questions: `python experiments/photo_attributes.py`.
 
-Photographs of classes that no training saw, each in a random hue, turned, shrunk, moved and blurred;
-only the support set tells whether the class or one of these five is the label. A frozen network
-pretrained on ImageNet was taught to ignore most of them. Beside it stands a neck that reads its
-stages: alone, with one FiLM for all tasks, with FiLM that the support set decides, and with FiLM
-that is told what is asked, which no method can know.
+Photographs of classes that no training saw, each of a random hue, turned, shrunk, moved and
+blurred; only the support set tells whether the class or one of these five is the label. A frozen
+network pretrained on ImageNet was taught to ignore most of them. Beside it stands a neck that reads
+its stages: alone, with one FiLM for all tasks, with FiLM that the support set decides, and with
+FiLM that is told what is asked, which no method can know.
 
 Protocol: EfficientNet-Lite0 at 128 pixels (pretrained on ImageNet, whose classes are among those
 tested); 38 classes of CIFAR-100 to learn from, 23 others to validate on, the 20 of CIFAR-FS's test;
@@ -22,6 +22,7 @@ import tyro
 from recipe import Options, Recipe, Row, run_recipe, tasks
 
 from fewshot_film.config.catalog import default_config
+from fewshot_film.config.config import suited
 
 assert told.Told  # gives the upper bound its name
 OFFICE = "amazon,caltech,dslr,webcam"
@@ -37,8 +38,7 @@ RIDGE = replace(CONTRAST, name="contrast-ridge", config=replace(BASE, head="ridg
 
 def beside(name: str, **choices: str) -> Row:
     """A row that differs in how the support set adapts the network."""
-    idle = {"encoder": "prototype-mean"} if "adapter" in choices else {}
-    return replace(CONTRAST, name=name, config=replace(BASE, **idle, **choices))
+    return replace(CONTRAST, name=name, config=suited(BASE, **choices))
 
 
 FROZEN = replace(CONTRAST, name="frozen", training="contrast", variant="@frozen")

@@ -26,12 +26,14 @@ from fewshot_film.base.files import write_atomic
 from fewshot_film.cli.main import as_flags
 from fewshot_film.config.config import Config
 from fewshot_film.config.machine import Machine
+from fewshot_film.config.problem import Problem
 from fewshot_film.config.protocol import Question
 from fewshot_film.errors import FewShotError, UsageError
 from fewshot_film.model.auxiliary import AUXILIARIES
 from fewshot_film.parts.extractor import EXTRACTORS
 from fewshot_film.runs.report import evaluate_run
 from fewshot_film.runs.training import Interrupted, fit
+from fewshot_film.runs.trial import problem_in_question
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
 
@@ -147,10 +149,11 @@ def run_rows(recipe: Recipe, options: Options) -> Path:
         for asked in row.tests:
             rows.check_same(out, row.name, row.config, asked, row.variant)
     out.mkdir(parents=True, exist_ok=True)
+    problems = Problems(options.machine)
     try:
         for seed in options.seeds:
             for row in chosen:
-                _run_row(recipe, row, seed, options)
+                _run_row(recipe, row, seed, options, problems)
     finally:  # once a sitting, however it ends: drawing takes longer than a quick test
         with FileLock(out / ".lock"):
             write_tables(recipe, out)
@@ -166,17 +169,34 @@ def chosen_rows(recipe: Recipe, names: tuple[str, ...]) -> list[Row]:
     return [row for row in recipe.rows if row.name in (names or known)]
 
 
-def _run_row(recipe: Recipe, row: Row, seed: int, options: Options) -> None:
+class Problems:
+    """Data that rows share, loaded once a sitting."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.root, self.made = machine.root, dict[Any, Problem]()
+
+    def of(self, config: Config, asked: Question) -> Problem:
+        """What a question to a run of this config is about; a question of nothing, its training."""
+        about = (config.dataset, config.data, config.train_domains, config.test_domains)
+        key = (*about, config.size, config.channels, asked.dataset, asked.data)
+        if key not in self.made:
+            self.made[key] = problem_in_question(asked, config, config, self.root)
+        return self.made[key]
+
+
+def _run_row(recipe: Recipe, row: Row, seed: int, options: Options, problems: Problems) -> None:
     print(f"\n{row.name}, seed {seed}", flush=True)
     out, folder = options.results_of(recipe.name), options.runs_of(recipe.name)
     config = replace(row.config, seed=seed)
     path = folder / f"{row.training or row.name}-{seed}"
-    run = fit(config, path, options.machine, resume=True)
+    problem = problems.of(config, Question())
+    run = fit(config, path, options.machine, problem=problem, resume=True)
     for asked in row.tests:
         test = rows.test_name(asked)
         if rows.is_tested(out, row.name, test, run):
             continue
-        report = evaluate_run(f"{run.path}{row.variant}", asked, options.machine)
+        about = problems.of(config, asked)
+        report = evaluate_run(f"{run.path}{row.variant}", asked, options.machine, problem=about)
         print(f"{100 * report.evaluation.accuracy:.2f} % on {report.protocol}", flush=True)
         with FileLock(out / ".lock"):  # another process may run other rows
             rows.add(out, row.name, test, report, run)

@@ -48,12 +48,19 @@ class Problem:
     """A frozen network that has read the images, where that is all that is asked of them."""
     progress: bool = False
     """Show how far a reader is."""
+    readings: dict[str, Problem] = field(default_factory=dict)
+    """reader -> the problem as it has read it, which is made once."""
 
     def read_by(self, extractor: Extractor, *, progress: bool) -> Problem:
         """The same images as a frozen network reads them, once each, if it does."""
         if not extractor.reads:
             return self
-        return replace(self, reader=extractor, progress=progress, loaded={})
+        reader = extractor.reader_id()
+        if reader not in self.readings:
+            self.readings[reader] = replace(
+                self, reader=extractor, progress=progress, loaded={}, readings={}
+            )
+        return self.readings[reader]
 
     @property
     def factors(self) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 from fewshot_film.base.provenance import environment
 from fewshot_film.config.config import Config
 from fewshot_film.config.machine import HERE, Machine
+from fewshot_film.config.problem import Problem
 from fewshot_film.config.protocol import Protocol, Question
 from fewshot_film.config.stored import to_values
 from fewshot_film.measure.accuracy import Evaluation, evaluate
@@ -61,12 +62,15 @@ def evaluate_run(
     machine: Machine = HERE,
     *,
     like: str | Path | None = None,
+    problem: Problem | None = None,
 ) -> Report:
     """(run, question) -> Report. What is left out is as the run `like` (this run) was tested.
 
-    `name` is a run folder, or one with another adapter such as "RUN@adabn".
+    `name` is a run folder, or one with another adapter such as "RUN@adabn". `problem` is what the
+    question is about, where it has been made already.
     """
-    return report_of(str(name), trial(name, question, machine, like=like), machine)
+    put = trial(name, question, machine, like=like, problem=problem)
+    return report_of(str(name), put, machine)
 
 
 def report_of(name: str, put: Trial, machine: Machine) -> Report:
