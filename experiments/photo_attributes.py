@@ -24,7 +24,6 @@ from recipe import Options, Recipe, Row, run_recipe, tasks
 from fewshot_film.config.catalog import default_config
 from fewshot_film.config.config import suited
 
-assert told.Told  # gives the upper bound its name
 OFFICE = "amazon,caltech,dslr,webcam"
 TESTS = (
     tasks(shot=3, query=3, episodes=500),
@@ -51,7 +50,7 @@ RECIPE = Recipe(
         beside("constant", adapter="constant"),
         CONTRAST,
         RIDGE,
-        beside("told", encoder="told"),
+        beside("told", encoder=told.NAME),
     ),
 )
 

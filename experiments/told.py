@@ -54,4 +54,5 @@ class Told(TaskEncoder):
         return F.one_hot(asked, self.embedding_dim).to(support.images.dtype)
 
 
-ENCODERS.parts["told"] = Told
+NAME = "told"
+ENCODERS.parts[NAME] = Told
