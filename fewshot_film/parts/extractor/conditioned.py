@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, final
@@ -21,7 +21,7 @@ from fewshot_film.parts.extractor.base import ConditioningFactory, Extractor, Si
 from fewshot_film.parts.extractor.choosing import FEATURES, chosen_sites, chosen_taps
 from fewshot_film.parts.extractor.norms import Norm, norm_of
 from fewshot_film.parts.extractor.pretrained.preprocessing import Preprocessing
-from fewshot_film.parts.extractor.probing import averaged, laid_out, probed
+from fewshot_film.parts.extractor.probing import averaged, channels_first, laid_out, probed
 
 _VISIT: ContextVar[Visit] = ContextVar("visit")
 """What takes h through a site in the pass at hand, of this thread alone."""
@@ -61,7 +61,7 @@ def condition(
     network = copy.deepcopy(module)
     images = _images(network, preprocessing)
     probe = probed(network, preprocessing(images))
-    taps = chosen_taps(network, probe, features)
+    taps = {name: probe.maps[name].turned for name in chosen_taps(network, probe, features)}
     norms = {
         name: norm_of(name, network.get_submodule(name), probe.norms[name], IMAGES)
         for name in chosen_sites(list(probe.norms), sites)
@@ -133,13 +133,16 @@ class ConditionedNetwork(Extractor):
         self,
         network: nn.Module,
         norms: Mapping[str, Norm],
-        taps: Sequence[str],
+        taps: Mapping[str, bool],
         conditioning: ConditioningFactory,
         preprocessing: Preprocessing,
         channels_last: bool,
         frozen: bool,
     ) -> None:
-        """`network` is taken over: its `norms`, by name, become crossings."""
+        """`network` is taken over: its `norms`, by name, become crossings.
+
+        `taps` are the modules that give the features, and whether they give channels last.
+        """
         super().__init__(channels=preprocessing.channels)
         self.preprocessing, self.frozen, self.channels_last = preprocessing, frozen, channels_last
         self.taps = tuple(taps)
@@ -150,8 +153,8 @@ class ConditionedNetwork(Extractor):
             norm = norms[name]
             site = Site(norm.channels, conditioning, norm.kept)
             _replace(network, name, Crossing(site_name, site, norm.axis, norm.rest))
-        for name in taps:
-            network.get_submodule(name).register_forward_hook(partial(_tapped, name))
+        for name, turned in taps.items():
+            network.get_submodule(name).register_forward_hook(partial(_tapped, name, turned))
         self.network = network
         self.published = False
         self.train(False)
@@ -239,12 +242,15 @@ class ConditionedNetwork(Extractor):
             _TAPPED.reset(tapping)
 
 
-def _tapped(name: str, module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
+def _tapped(
+    name: str, turned: bool, module: nn.Module, inputs: tuple[Any, ...], output: Tensor
+) -> None:
     del module, inputs
     tapped = _TAPPED.get()
     tapped.pop(name, None)
     # an activation in place may follow, though not where the network ends
-    tapped[name] = output if name == FEATURES else output.clone()
+    kept = output if name == FEATURES else output.clone()
+    tapped[name] = channels_first(kept, turned)
 
 
 def _crossed(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:

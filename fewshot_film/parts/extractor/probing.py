@@ -20,10 +20,12 @@ ALIKE = 1e-2
 @final
 @dataclass(frozen=True)
 class Map:
-    """The shape of what a module gave, and its mean over positions."""
+    """The shape of what a module gave, channels first, and its mean over positions."""
 
     shape: tuple[int, ...]
     mean: Tensor
+    turned: bool
+    """Whether the module gives its channels last, as Swin does."""
 
 
 @final
@@ -43,6 +45,11 @@ class Probe:
 def averaged(h: Tensor) -> Tensor:
     """A map (image, channel, height, width), or tokens (image, token, channel), over positions."""
     return h.mean(dim=1) if h.ndim == 3 else h.flatten(2).mean(dim=2) if h.ndim > 3 else h
+
+
+def channels_first(h: Tensor, turned: bool) -> Tensor:
+    """A map as others are, if its channels lie last."""
+    return h.movedim(-1, 1) if turned else h
 
 
 def probed(network: nn.Module, images: Tensor) -> Probe:
@@ -78,8 +85,10 @@ def _passed(network: nn.Module, images: Tensor, channels_last: bool) -> Probe:
                 given = found.norms.setdefault(name, [])
                 given.extend(h for h in inputs if isinstance(h, Tensor))
             if _is_map(output, len(images)):
+                turned = _channels_lie_last(output)
+                h = channels_first(output, turned)
                 found.maps.pop(name, None)
-                found.maps[name] = Map(tuple(output.shape), averaged(output))
+                found.maps[name] = Map(tuple(h.shape), averaged(h), turned)
 
         return watch
 
@@ -99,6 +108,11 @@ def _is_map(output: Any, images: int) -> bool:
     return real and output.ndim > 1 and len(output) == images
 
 
+def _channels_lie_last(h: Tensor) -> bool:
+    """Of a map that was made of square images."""
+    return h.ndim == 4 and h.shape[1] == h.shape[2] != h.shape[3]
+
+
 def _check(network: nn.Module, probe: Probe, images: Tensor) -> None:
     """The network gives features, and an image's depend on that image alone."""
     name = type(network).__name__
@@ -109,7 +123,8 @@ def _check(network: nn.Module, probe: Probe, images: Tensor) -> None:
         )
     together = probe.maps[""].mean[:1]
     with evaluating(network):
-        alone = averaged(network(laid_out(images[:1], probe.channels_last)))
+        given = network(laid_out(images[:1], probe.channels_last))
+        alone = averaged(channels_first(given, probe.maps[""].turned))
     apart = alone.shape != together.shape or (alone - together).abs().max()
     if apart > ALIKE * together.abs().max():
         raise UsageError(

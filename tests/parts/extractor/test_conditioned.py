@@ -25,7 +25,6 @@ from fewshot_film.parts.extractor import (
     Site,
     condition,
 )
-from fewshot_film.parts.extractor.base import Visit
 from fewshot_film.tasks.episode import LabeledSet
 
 IMAGES = making.pictures(2, 3)
@@ -123,6 +122,31 @@ def test_what_an_activation_in_place_makes_of_a_map_is_not_read() -> None:
     net = conditioned(module, features="^1$")
     torch.testing.assert_close(net(IMAGES)[0], module[:2](IMAGES[0]).mean((2, 3)))
     assert (net(IMAGES) < 0).any()
+
+
+class Turned(nn.Module):
+    """As Swin: maps whose channels are last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(1, 5, 4, 4), nn.LayerNorm(5)
+        self.linear = nn.Linear(5, 7)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.norm(self.conv(x).permute(0, 2, 3, 1))
+        out: Tensor = self.linear(h.relu())
+        return out
+
+
+def test_maps_whose_channels_are_last_are_turned() -> None:
+    """By what square images showed, though those at hand may be oblong."""
+    module = Turned()
+    images = making.pictures(1, 2, size=20)[..., :16]
+    h = module.norm(module.conv(images[0]).permute(0, 2, 3, 1))
+    net = conditioned(module, features="norm")
+    torch.testing.assert_close(net(images)[0], h.mean((1, 2)))
+    assert [tuple(m.shape) for m in net.tapped(images[0], making.plain_visit)] == [(2, 5, 5, 4)]
+    torch.testing.assert_close(conditioned(module)(images)[0], module(images[0]).mean((1, 2)))
 
 
 def test_a_module_that_is_called_again_is_read_the_last_time() -> None:
@@ -763,16 +787,7 @@ def test_the_network_normalises_pixels_as_it_is_used_to() -> None:
     torch.testing.assert_close(net(IMAGES)[0], module((IMAGES[0] - 0.5) / 0.25))
 
 
-def visit(seen: list[str]) -> Visit:
-    def note(name: str, site: Site, h: Tensor) -> Tensor:
-        seen.append(name)
-        return site(h.unsqueeze(0), {}).squeeze(0)
-
-    return note
-
-
 def test_tapped_maps_come_in_the_order_of_the_data_flow() -> None:
-    net, seen = conditioned(plain("batch-norms"), features="stages"), list[str]()
-    shapes = [tuple(h.shape[1:]) for h in net.tapped(IMAGES[0], visit(seen))]
+    net = conditioned(plain("batch-norms"), features="stages")
+    shapes = [tuple(h.shape[1:]) for h in net.tapped(IMAGES[0], making.plain_visit)]
     assert shapes == [(6, 16, 16), (12,)]
-    assert seen == list(net.sites())
