@@ -40,7 +40,9 @@ def chosen_taps(network: nn.Module, probe: Probe, features: str) -> list[str]:
         return [FEATURES]
     if features == "stages":
         return stages(network, probe)
-    return _searched("features", features, [name for name in probe.maps if name])
+    inside = tuple(f"{norm}." for norm in probe.norms)  # where a site takes a norm apart
+    names = (name for name in probe.maps if name and not name.startswith(inside))
+    return _searched("features", features, names)
 
 
 def stages(network: nn.Module, probe: Probe) -> list[str]:

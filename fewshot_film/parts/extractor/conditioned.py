@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
-from contextvars import ContextVar
-from functools import partial
-from typing import Any, final
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -18,15 +16,11 @@ from fewshot_film.base.modes import evaluating
 from fewshot_film.errors import UsageError
 from fewshot_film.parts.conditioning import FiLM
 from fewshot_film.parts.extractor.base import ConditioningFactory, Extractor, Site, Visit
-from fewshot_film.parts.extractor.choosing import FEATURES, chosen_sites, chosen_taps
+from fewshot_film.parts.extractor.choosing import chosen_sites, chosen_taps
+from fewshot_film.parts.extractor.crossing import crossed, passed, sites_of, tap
 from fewshot_film.parts.extractor.norms import Norm, norm_of
 from fewshot_film.parts.extractor.pretrained.preprocessing import Preprocessing
-from fewshot_film.parts.extractor.probing import averaged, channels_first, laid_out, probed
-
-_VISIT: ContextVar[Visit] = ContextVar("visit")
-"""What takes h through a site in the pass at hand, of this thread alone."""
-_TAPPED: ContextVar[dict[str, Tensor]] = ContextVar("tapped")
-"""module -> what it gave last, for those that give the features, in the pass at hand."""
+from fewshot_film.parts.extractor.probing import averaged, laid_out, probed
 
 IMAGES = 3
 """How many images look a network over."""
@@ -97,35 +91,6 @@ def _check_crossed(made: ConditionedNetwork, images: Tensor) -> None:
         )
 
 
-@final
-class Crossing(nn.Module):
-    """h -> rest(site(h)), where a network's norm was: the pass at hand says what the site does.
-
-    What a network reads of its norm, such as `eps`, is the norm's.
-    """
-
-    def __init__(self, name: str, site: Site, axis: int, rest: nn.Module) -> None:
-        super().__init__()
-        self.name, self.site, self.axis, self.rest = name, site, axis, rest
-        # torch's TransformerEncoderLayer passes by its norms, unless there are hooks
-        self.register_forward_hook(_crossed)
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return super().__getattr__(name)
-        except AttributeError:
-            site = self.__dict__.get("_modules", {}).get("site")
-            if site is None:  # while it is being made, or read from a pickle
-                raise
-            (norm,) = site.norm.children()
-            return getattr(norm, name)
-
-    def forward(self, h: Tensor) -> Tensor:
-        out = _VISIT.get()(self.name, self.site, h.movedim(self.axis, 1))
-        rested: Tensor = self.rest(out.movedim(1, self.axis))
-        return rested
-
-
 class ConditionedNetwork(Extractor):
     """A network that others wrote, which crosses a site where each of some norms was."""
 
@@ -148,13 +113,8 @@ class ConditionedNetwork(Extractor):
         self.taps = tuple(taps)
         if frozen:  # before there are mechanisms, whose own weights learn all the same
             network.requires_grad_(False)
-        self.crossings = _site_names(norms)
-        for site_name, name in self.crossings.items():
-            norm = norms[name]
-            site = Site(norm.channels, conditioning, norm.kept)
-            _replace(network, name, Crossing(site_name, site, norm.axis, norm.rest))
-        for name, turned in taps.items():
-            network.get_submodule(name).register_forward_hook(partial(_tapped, name, turned))
+        self.crossings = crossed(network, norms, conditioning)
+        tap(network, taps)
         self.network = network
         self.published = False
         self.train(False)
@@ -198,8 +158,8 @@ class ConditionedNetwork(Extractor):
         self.preprocessing.check(images)
 
     def sites(self) -> dict[str, Site]:
-        sites = {m.name: m.site for m in self.network.modules() if isinstance(m, Crossing)}
-        return {name: sites[name] for name in self.crossings}
+        found = sites_of(self.network)
+        return {name: found[name] for name in self.crossings}
 
     @property
     def counts(self) -> bool:
@@ -232,49 +192,5 @@ class ConditionedNetwork(Extractor):
         self, images: Float[Tensor, "image channel height width"], at: Visit
     ) -> list[Tensor]:
         """What the modules that give the features give, in the order of the data flow."""
-        images = laid_out(self.preprocessing(images), self.channels_last)
-        visiting, tapping = _VISIT.set(at), _TAPPED.set({})
-        try:
-            self.network(images)
-            return list(_TAPPED.get().values())
-        finally:
-            _VISIT.reset(visiting)
-            _TAPPED.reset(tapping)
-
-
-def _tapped(
-    name: str, turned: bool, module: nn.Module, inputs: tuple[Any, ...], output: Tensor
-) -> None:
-    del module, inputs
-    tapped = _TAPPED.get()
-    tapped.pop(name, None)
-    # an activation in place may follow, though not where the network ends
-    kept = output if name == FEATURES else output.clone()
-    tapped[name] = channels_first(kept, turned)
-
-
-def _crossed(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
-    del module, inputs, output
-
-
-def _site_names(norms: Iterable[str]) -> dict[str, str]:
-    """site -> norm: names of modules without the dots."""
-    names = dict[str, str]()
-    for norm in norms:
-        name = norm.replace(".", "_")
-        if name in names:
-            raise UsageError(
-                f"the sites at the norms {names[name]!r} and {norm!r} would have one name, {name}; "
-                "rename a module, or leave one out by `sites`"
-            )
-        names[name] = norm
-    return names
-
-
-def _replace(network: nn.Module, name: str, module: nn.Module) -> None:
-    """The module of that name, by every name that it has."""
-    old = network.get_submodule(name)
-    for alias, found in list(network.named_modules(remove_duplicate=False)):
-        if found is old:
-            around, _, last = alias.rpartition(".")
-            setattr(network.get_submodule(around), last, module)
+        laid = laid_out(self.preprocessing(images), self.channels_last)
+        return passed(self.network, laid, at)

@@ -167,3 +167,11 @@ class PoolingApart(nn.Module):
 
 def test_a_map_and_its_average_are_one_stage() -> None:
     assert taps(PoolingApart(), "stages") == ["features", ""]
+
+
+def test_what_a_norm_s_module_holds_gives_no_features() -> None:
+    """A site takes it apart; the norm's module itself does."""
+    module = networks.module("norms-with-acts")
+    with pytest.raises(UsageError, match="`features` 'act' matches none"):
+        taps(module, "act")
+    assert taps(module, "^bn") == ["bn1", "bn2"]

@@ -119,6 +119,7 @@ def test_several_stages_are_each_of_length_one() -> None:
 
 def test_what_an_activation_in_place_makes_of_a_map_is_not_read() -> None:
     module = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(inplace=True)).eval()
+    nn.init.constant_(module[0].bias, -1.0)  # type: ignore[arg-type]
     net = conditioned(module, features="^1$")
     torch.testing.assert_close(net(IMAGES)[0], module[:2](IMAGES[0]).mean((2, 3)))
     assert (net(IMAGES) < 0).any()
