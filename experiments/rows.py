@@ -49,7 +49,10 @@ class Result:
 def test_name(asked: Question) -> str:
     """What a test is called in the name of its files; that of another data set has its name."""
     shape = f"{asked.way}w{asked.shot}s"
-    return f"{asked.dataset}-{shape}" if asked.dataset else shape
+    if not asked.dataset:
+        return shape
+    one_domain = asked.domains if asked.domains and "," not in asked.domains else None
+    return "-".join(filter(None, (asked.dataset, one_domain, shape)))
 
 
 def add(folder: Path, row: str, test: str, report: Report, run: Run) -> None:

@@ -19,7 +19,7 @@ from fewshot_film.data.sets.glyphs import SOURCE as GLYPHS
 from fewshot_film.data.sets.glyphs.by_rendering import BY_RENDERING
 from fewshot_film.data.sets.glyphs.by_typeface import BY_TYPEFACE
 from fewshot_film.data.sets.glyphs.renderings import RENDERINGS, SEEN
-from fewshot_film.data.sets.omniglot import OMNIGLOT, OMNIGLOT_LAKE
+from fewshot_film.data.sets.omniglot import OMNIGLOT, OMNIGLOT_LAKE, UPRIGHT, alphabets
 from fewshot_film.data.sets.photographs import PHOTOGRAPHS, PHOTOGRAPHS_AND_CHARACTERS
 from fewshot_film.data.source import SPLITS, DataSource
 from fewshot_film.errors import UsageError
@@ -28,10 +28,12 @@ from fewshot_film.tasks import (
     FACTORS,
     CrossDomainSampler,
     Mixture,
+    NestedLabellingSampler,
     Rendered,
     SameDomainSampler,
     UniformQuerySampler,
     WhichAttributeSampler,
+    class_or_domain,
     photo_attribute_tasks,
     random_operation_tasks,
     rendering_or_class,
@@ -146,6 +148,19 @@ def classes_of(data: ImageSet, domain: str) -> ImageSet:
     return data.of_classes(data.labels[there].unique().tolist())
 
 
+def character_or_alphabet(data: ImageSet, way: int, shot: int, query: int) -> Sampler:
+    """Tasks that ask for the character, or for the alphabet that it is of."""
+    names = ("character", "alphabet")
+    return NestedLabellingSampler(data, way, shot, query, groups_of=alphabets(data), names=names)
+
+
+def _labelled(source: DataSource, what: str, sampler: SamplerFactory, defaults: Config) -> Entry:
+    """Tasks that ask for one of two labellings that images bring along."""
+    tasks = f"the support set tells whether {what}, is the label"
+    small = replace(defaults, way=3, test_way=3)
+    return Entry(source, tasks, sampler, dict.fromkeys(SPLITS, sampler), 2, defaults=small)
+
+
 def _same_domain(source: DataSource, what: str, tested: str, defaults: Config) -> Entry:
     """Tasks inside one domain each, in every split; by default `tested` is kept for the test."""
     tasks = f"{what}, each task in one domain"
@@ -192,6 +207,8 @@ PHOTO_DEFAULTS = Config(
     **PRETRAINED,
 )
 RENDERING_DEFAULTS = replace(PHOTO_DEFAULTS, way=3, test_way=3)
+PACS_DEFAULTS = replace(OBJECT_DEFAULTS, test_domains="sketch")
+OFFICE_DEFAULTS = replace(OBJECT_DEFAULTS, test_domains="webcam")
 
 ENTRIES: Mapping[str, Entry] = {
     "glyphs": _glyph_entry(
@@ -274,6 +291,14 @@ ENTRIES: Mapping[str, Entry] = {
     "omniglot-lake": Entry(OMNIGLOT_LAKE, "characters, by alphabet", defaults=OMNIGLOT_DEFAULTS),
     "cifar-fs": Entry(CIFAR_FS, "objects", defaults=OBJECT_DEFAULTS),
     "fc100": Entry(FC100, "objects", defaults=OBJECT_DEFAULTS),
+    "omniglot-upright": Entry(UPRIGHT, "characters, Vinyals split", defaults=OMNIGLOT_DEFAULTS),
+    "character-or-alphabet": _labelled(
+        UPRIGHT, "the character, or the alphabet", character_or_alphabet, OMNIGLOT_DEFAULTS
+    ),
+    "class-or-style": _labelled(PACS, "the class, or the style", class_or_domain, PACS_DEFAULTS),
+    "class-or-camera": _labelled(
+        OFFICE_CALTECH10, "the class, or where a picture is from", class_or_domain, OFFICE_DEFAULTS
+    ),
     "digits": _same_domain(DIGITS, "digits", "mnist-m", DIGITS_DEFAULTS),
     "digits-across": _across(DIGITS, "svhn,mnist-m", DIGITS_DEFAULTS),
     "pacs": _same_domain(PACS, "objects", "sketch", OBJECT_DEFAULTS),
