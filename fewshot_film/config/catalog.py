@@ -243,7 +243,7 @@ ENTRIES: Mapping[str, Entry] = {
         PHOTOGRAPHS_AND_CHARACTERS,
         "objects, characters, attributes of a photograph and operations on it",
         photo_tasks,
-        defaults=replace(PHOTO_DEFAULTS, pool=4000),
+        defaults=replace(PHOTO_DEFAULTS, pool=2000),
     ),
     "photo-attributes": _asking(
         PHOTOGRAPHS,
