@@ -49,10 +49,10 @@ def config_of(flags: Config, resumed: Config | None = None) -> Config:
 
 
 def label(flags: Config) -> str:
-    """What tells runs on one data set apart: the conditioning, or the adapter that has none."""
-    learned = ADAPTERS.read(flags.adapter).takes("generator")
+    """What tells runs on one data set apart: the conditioning that is learned, or the adapter."""
     if flags.classifies:
         return "none"
+    learned = ADAPTERS.read(flags.adapter).name == "learned"
     return flags.conditioning if learned else flags.adapter
 
 

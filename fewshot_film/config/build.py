@@ -18,7 +18,7 @@ from fewshot_film.parts.conditioning import CONDITIONINGS
 from fewshot_film.parts.encoder import ENCODERS, TaskEncoder
 from fewshot_film.parts.extractor import EXTRACTORS, Extractor
 from fewshot_film.parts.generator import GENERATORS
-from fewshot_film.parts.head import HEADS
+from fewshot_film.parts.head import HEADS, Head
 from fewshot_film.parts.normalization import NORMALIZATIONS
 
 NAMING = 2.0
@@ -31,11 +31,11 @@ def build(config: Config, classes: int | None = None) -> Classifier:
     `classes` counts those of the training, where the objective is to classify them.
     """
     with seeded_weights(config.seed, 0):
-        extractor = _extractor(config)
-        features = TaskConditionedExtractor(extractor, _adapter(config, extractor))
+        extractor, head = _extractor(config), HEADS.read(config.head)()
+        features = TaskConditionedExtractor(extractor, _adapter(config, extractor, head))
         if config.classifies:
             return SupervisedClassifier(features, _linear(config, extractor, classes))
-        return FewShotClassifier(features, HEADS.read(config.head)())
+        return FewShotClassifier(features, head)
 
 
 def build_objective(config: Config, classifier: Classifier, problem: Problem) -> Objective:
@@ -65,15 +65,15 @@ def _extractor(config: Config) -> Extractor:
     return made
 
 
-def _adapter(config: Config, extractor: Extractor) -> Adapter:
-    chosen = ADAPTERS.read(config.adapter)
+def _adapter(config: Config, extractor: Extractor, head: Head) -> Adapter:
+    chosen, identity = ADAPTERS.read(config.adapter), extractor.identity()
     if not chosen.takes("generator"):
-        return chosen()
+        return chosen(identity=identity, head=head)
     encoder = _encoder(config, extractor)
     generator = GENERATORS.read(config.generator)(
-        embedding_dim=encoder.embedding_dim, identity=extractor.identity()
+        embedding_dim=encoder.embedding_dim, identity=identity
     )
-    return chosen(encoder=encoder, generator=generator)
+    return chosen(encoder=encoder, generator=generator, identity=identity, head=head)
 
 
 def _encoder(config: Config, extractor: Extractor) -> TaskEncoder:
@@ -101,7 +101,8 @@ def _task_objective(config: Config, adapter: Adapter, problem: Problem) -> Objec
     """The query loss; with the attribute loss where tasks ask for one and an encoder learns it."""
     asked = OBJECTIVES.read(config.objective)()
     weight = asked.attribute_weight if isinstance(asked, FromEpisodes) else 0.0
-    encoder = adapter.encoder if isinstance(adapter, LearnedAdapter) else None
+    learned = adapter.trained
+    encoder = learned.encoder if isinstance(learned, LearnedAdapter) else None
     able = encoder is not None and problem.factors > 0
     if weight and not able:
         why = "no encoder learns here" if problem.factors else f"{problem.name} asks for none"

@@ -53,10 +53,11 @@ class Config:
     objective: Annotated[str, OBJECTIVES] = "episodes"
     """What is learned: tasks, or plain classification of all training classes by a linear layer."""
     adapter: Annotated[str, ADAPTERS] = "learned"
-    """How a support set adapts the network: by a task encoder and a generator that are learned, not
-    at all (a plain prototypical network), or by the moments in its batch norms."""
+    """How a support set adapts the network: by a task encoder and a generator that are learned, by
+    gradient descent, by the moments in its batch norms, or not at all: a plain prototypical
+    network, or one whose sites learn the same for every task."""
     conditioning: Annotated[str, CONDITIONINGS] = "film"
-    """What a learned adapter steers at the extractor's sites."""
+    """What an adapter steers at the extractor's sites."""
     encoder: Annotated[str, ENCODERS] = "prototype-mean"
     """How a support set becomes a task embedding: by what separates its classes, or by the mean of
     its prototypes (TADAM)."""
@@ -146,9 +147,11 @@ def idle_fields(objective: str, adapter: str, extractor: str) -> dict[str, str]:
     idle: dict[str, str] = {}
     if not EXTRACTORS.read(extractor).takes("normalization"):
         idle["normalization"] = f"extractor {extractor} has norms of its own"
-    if not ADAPTERS.read(adapter).takes("generator"):
-        why = f"adapter {adapter} generates no parameters"
-        idle |= dict.fromkeys(("conditioning", "encoder", "generator"), why)
+    chosen = ADAPTERS.read(adapter)
+    takes = {name: chosen.takes(name) for name in ("encoder", "generator")}
+    takes["conditioning"] = chosen.takes("generator") or chosen.takes("identity")
+    why = f"adapter {adapter} generates no parameters"
+    idle |= {name: why for name, taken in takes.items() if not taken}
     if OBJECTIVES.read(objective).name == "classify":
         why = "objective classify learns no tasks with support sets"
         names = ("adapter", "conditioning", "encoder", "generator")

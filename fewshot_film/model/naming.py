@@ -87,7 +87,7 @@ class Apart(nn.Module):
 
 def learned_adapter(classifier: Classifier) -> LearnedAdapter:
     """The adapter whose encoder can be trained to name attributes."""
-    adapter = classifier.features.adapter
+    adapter = classifier.features.adapter.trained
     if isinstance(adapter, LearnedAdapter):
         return adapter
     raise FewShotError(

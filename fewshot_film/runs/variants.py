@@ -28,8 +28,11 @@ ALIASES: Mapping[str, str] = {
     "own+adabn": "adaptive-batch-norm:film=own",
     "own+adabn-query": "adaptive-batch-norm:statistics=support+query,film=own",
     "own+adabn-domain": "adaptive-batch-norm:statistics=domain,film=own",
+    "adabn-prior": "adaptive-batch-norm:share=0.1",
+    "own+gradient": "gradient:start=own",
 }
-"""Short names of what may follow RUN@; "own+" keeps the run's own FiLM after adapted batch norm."""
+"""Short names of what may follow RUN@, beside the adapters' own; "own+" keeps what the run's own
+adapter gives: as FiLM after adapted batch norm, or as the start of gradient descent."""
 
 BATCH = 256
 """Images at once where a domain's statistics are taken."""
@@ -56,7 +59,11 @@ class Named:
         if self.adapter is None:
             return classifier
         features = classifier.features
-        found: dict[str, Any] = {"own": features.adapter}
+        found: dict[str, Any] = {
+            "own": features.adapter,
+            "identity": features.extractor.identity(),
+            "head": classifier.head,
+        }
         if unlabeled:
             images = unlabeled
             found |= {"domain": lambda: statistics_of(features.extractor, images())}
@@ -73,12 +80,17 @@ def named(name: str | Path) -> Named:
     except UsageError as error:
         short = ", ".join(f"@{alias}" for alias in ALIASES)
         raise UsageError(f"{name}: {error}; short names are {short}") from error
-    if chosen.takes("generator"):
+    if _learns(chosen):
         raise UsageError(
             f"{name}: {chosen.name} is made by a training, and {folder} has its own; leave @ and "
             "what follows out, or train another run"
         )
     return Named(_run(folder), chosen)
+
+
+def _learns(chosen: Choice[Adapter]) -> bool:
+    """Whether what it does at the sites is learned, and not by the run's own adapter."""
+    return not chosen.takes("own") and any(map(chosen.takes, ("generator", "identity")))
 
 
 def load(name: Path | str, device: str | torch.device = "auto") -> Classifier:

@@ -30,6 +30,7 @@ TINY = Config(
     dataset="omniglot", size=making.SIZE, extractor="conv4:width=4", way=3, tasks=3, steps=10
 )
 CONDITIONINGS = [name for name in FAMILIES["conditioning"].names if name != "none"]
+LEARNING = ("learned", "safe", "constant")
 METHODS: list[dict[str, str]] = [
     *(
         {"conditioning": conditioning, "encoder": encoder}
@@ -67,7 +68,7 @@ def test_every_named_choice_takes_a_step(method: dict[str, Any], extractor: str,
     assert "head.log_scale" in moved
     assert any(k.startswith("features.extractor") for k in moved)
     adapted = any(k.startswith("features.adapter") for k in moved)
-    assert adapted == (config.adapter == "learned")
+    assert adapted == (config.adapter in LEARNING)
 
 
 # --- options that meet other fields
@@ -178,6 +179,8 @@ ASKING: dict[str, Any] = {"dataset": "glyphs", "encoder": "discriminative"}
         (ASKING | {"objective": "episodes:attribute_weight=0"}, None),
         (ASKING | {"dataset": "glyphs-characters"}, None),
         ({"dataset": "glyphs", "adapter": "none"}, None),
+        ({"dataset": "glyphs", "adapter": "constant"}, None),
+        (ASKING | {"adapter": "safe"}, 2.0),
         ({"dataset": "glyphs", "encoder": "prototype-mean"}, None),
         ({"dataset": "omniglot", "encoder": "discriminative"}, None),
     ],

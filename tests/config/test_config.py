@@ -155,12 +155,21 @@ OTHERWISE = {
 
 
 @pytest.mark.parametrize("name", ["conditioning", "encoder", "generator"])
-@pytest.mark.parametrize("adapter", ["none", "adaptive-batch-norm"])
+@pytest.mark.parametrize("adapter", ["none", "frozen", "adaptive-batch-norm"])
 def test_what_an_adapter_does_not_generate_is_refused(adapter: str, name: str) -> None:
     value: Any = OTHERWISE[name]
     says = f"^`{name}` is {value}, and adapter {adapter} generates no parameters; leave it out$"
     with pytest.raises(UsageError, match=says):
         Config(adapter=adapter, **{name: value})
+
+
+@pytest.mark.parametrize("adapter", ["constant", "gradient"])
+def test_what_steers_without_a_generator_has_a_mechanism_alone(adapter: str) -> None:
+    assert Config(adapter=adapter, conditioning="gate").conditioning == "gate"
+    for name in ("encoder", "generator"):
+        value: Any = OTHERWISE[name]
+        with pytest.raises(UsageError, match=f"^`{name}` is {value}, and adapter {adapter} gener"):
+            Config(adapter=adapter, **{name: value})
 
 
 @pytest.mark.parametrize("name", OTHERWISE)
@@ -192,7 +201,8 @@ def test_what_has_an_effect_is_taken() -> None:
         free = {"way", "query_draw", "head", "auxiliary"}
         if name in free:
             assert getattr(Config(adapter="none", **learned), name) == value
-    assert not idle_fields("episodes", "learned", "conv4")
+    for adapter in ("learned", "safe"):
+        assert not idle_fields("episodes", adapter, "conv4")
     assert Config(**CLASSIFY, shot=3, test_way=7, augmentation="flip-crop").classifies
     assert not Config(adapter="none").classifies
 

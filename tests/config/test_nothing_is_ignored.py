@@ -59,6 +59,8 @@ WORDS = {
     "statistics": ["uncounted", "running", "support+query"],
     "pooling": ["average", "flat"],
     "film": ["own"],
+    "start": ["own"],
+    "one_shot": ["start", "plain"],
 }
 
 

@@ -84,7 +84,10 @@ def _lawful() -> dict[str, Family[Any]]:
 LAWFUL = _lawful()
 
 REFUSED = {
-    frozenset({"adapter=learned", "conditioning=none"}): "the sites take no parameters",
+    **{
+        frozenset({f"adapter={name}", "conditioning=none"}): "the sites take no parameters"
+        for name in ("learned", "safe", "constant", "gradient")
+    },
     **{
         frozenset({"adapter=adaptive-batch-norm", f"normalization={name}"}): "it is no batch norm "
         "with running statistics"
@@ -98,6 +101,7 @@ REFUSED = {
     },
     frozenset({"adapter=adaptive-batch-norm:statistics=domain"}): "no domain is given",
     frozenset({"adapter=adaptive-batch-norm:film=own"}): "no trained run is given",
+    frozenset({"adapter=gradient:start=own"}): "no trained run is given",
 }
 """Choices that are refused together with a UsageError, and why."""
 

@@ -187,7 +187,7 @@ def without_drops(model: nn.Module) -> None:
 
 
 def generator_of(model: FewShotClassifier) -> Generator:
-    adapter = model.features.adapter
+    adapter = model.features.adapter.trained
     assert isinstance(adapter, LearnedAdapter)
     return adapter.generator
 

@@ -11,6 +11,10 @@ TRANSDUCTIVE = {
 
 NOT_GENERATED = {
     "adapter=none": "it gives no parameters",
+    "adapter=frozen": "it gives those of the network as it was published",
+    "adapter=constant": "its parameters are learned themselves",
+    "adapter=gradient": "its parameters are fitted to the task",
+    "adapter=gradient:one_shot=start": "its parameters are fitted to the task",
     "adapter=adaptive-batch-norm": "its parameters are moments",
     "adapter=adaptive-batch-norm:statistics=support+query": "its parameters are moments",
 }

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from fewshot_film.base.moments import merged_moments
-from fewshot_film.base.values import AtLeast
+from fewshot_film.base.values import Above, AtLeast, AtMost
 from fewshot_film.errors import UsageError
 from fewshot_film.parts.adaptation.base import Adapter
 from fewshot_film.parts.conditioning import SiteParams, TaskParams
@@ -38,8 +38,11 @@ class AdaptiveBatchNorm(Adapter):
     Weight and bias stay as they are, there is nothing to train, and the variance is the biased one.
     One pass over the images adapts layer by layer: each batch norm's moments are taken under the
     adapted ones below it. A domain's statistics, such as `one_pass(extractor, batches)` gives, are
-    taken as they are; they are no part of the state dict: `DomainStatistics.save` keeps them. With
-    `prior`, the source's moments count as so many images of the task.
+    taken as they are; they are no part of the state dict: `DomainStatistics.save` keeps them.
+
+    With `prior`, the source's moments count as so many images of the task; with `share`, those
+    found count as this part of all, however many images they are of. The mean is then the mixture's
+    and so is the variance: what lies between both means is part of it.
 
     The queries' own images, "support+query", make the answers transductive.
 
@@ -53,6 +56,7 @@ class AdaptiveBatchNorm(Adapter):
         statistics: Statistics = "support",
         *,
         prior: float = 0.0,
+        share: float | None = None,
         film: Adapter | None = None,
     ) -> None:
         super().__init__()
@@ -62,7 +66,8 @@ class AdaptiveBatchNorm(Adapter):
                 "DomainStatistics, such as one_pass(extractor, batches) gives"
             )
         check_prior(prior)
-        self.statistics, self.prior, self.film = statistics, prior, film
+        _check_share(share, prior)
+        self.statistics, self.prior, self.share, self.film = statistics, prior, share, film
         self.transductive = statistics == "support+query"
 
     def forward(self, support: LabeledSet, way: int, extractor: Extractor) -> TaskParams:
@@ -103,14 +108,14 @@ class AdaptiveBatchNorm(Adapter):
     def _blended(
         self, norm: nn.modules.batchnorm._BatchNorm, target: SiteParams, images: float
     ) -> SiteParams:
-        """The moments of the target's images and `prior` images of the source together."""
-        if not self.prior:
+        """The moments of the target's images and the source's, by `share` or `prior`."""
+        share = images / (images + self.prior) if self.share is None else self.share
+        if share == 1:
             return target
         assert norm.running_mean is not None
         assert norm.running_var is not None
         source = (norm.running_mean, norm.running_var)
-        found = (target["mean"], target["var"])
-        mean, var = merged_moments(source, found, images / (images + self.prior))
+        mean, var = merged_moments(source, (target["mean"], target["var"]), share)
         return {"mean": mean, "var": var}
 
 
@@ -120,6 +125,7 @@ def chosen_adaptive_batch_norm(
     *,
     statistics: Literal["support", "support+query", "domain"] = "support",
     prior: Annotated[float, AtLeast(0)] = 0.0,
+    share: Annotated[float | None, Above(0), AtMost(1)] = None,
     film: Literal["none", "own"] = "none",
 ) -> AdaptiveBatchNorm:
     """Adaptive batch norm by the moments of a support set, of its queries too, or of a domain.
@@ -133,7 +139,8 @@ def chosen_adaptive_batch_norm(
             "of a trained run on a domain; train with another `adapter`, then evaluate "
             "RUN@adabn-domain or RUN@own+adabn"
         )
-    return AdaptiveBatchNorm(whose, prior=prior, film=own if film == "own" else None)
+    adapter = own if film == "own" else None
+    return AdaptiveBatchNorm(whose, prior=prior, share=share, film=adapter)
 
 
 def batch_norm_of(name: str, site: Site) -> nn.modules.batchnorm._BatchNorm:
@@ -153,10 +160,21 @@ def _check_all_at_sites(extractor: Extractor) -> None:
         if id(norm) not in at_sites:
             raise UsageError(
                 f"the batch norm {name!r} of {type(extractor).__name__} is at no site, and would "
-                "keep the source's statistics; make it a Site, or use adapt_batchnorm"
+                "keep the source's statistics; put a site at every one (for a network that others "
+                "trained, `sites=all` and no `neck`), or use adapt_batchnorm"
             )
 
 
 def _for_tasks(moments: Moments, norm: nn.modules.batchnorm._BatchNorm, tasks: int) -> SiteParams:
     values = {"mean": moments.mean, "var": moments.var}
-    return {name: value.to(norm.weight).expand(tasks, -1) for name, value in values.items()}
+    return {name: value.to(norm.running_mean).expand(tasks, -1) for name, value in values.items()}
+
+
+def _check_share(share: float | None, prior: float) -> None:
+    """The source's weight is said once."""
+    if share is None:
+        return
+    Above(0).check("share", share)
+    AtMost(1).check("share", share)
+    if prior:
+        raise UsageError(f"`share` is {share} and `prior` is {prior}; pass one of both")

@@ -21,6 +21,11 @@ class Adapter(nn.Module, ABC):
 
     transductive: bool = False
 
+    @property
+    def trained(self) -> Adapter:
+        """What a training sees of it: itself, unless it wraps another for its evaluation."""
+        return self
+
     def check_images(self, images: Tensor) -> None:
         """Images are of a shape that it can look at, or an error says which that is."""
 

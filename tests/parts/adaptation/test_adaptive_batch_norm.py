@@ -130,7 +130,7 @@ def test_film_follows_the_adapted_batch_norm(encoder: str) -> None:
         assert torch.equal(params[site]["gamma"], film[site]["gamma"])
     seen: list[Tensor] = []
     for name, site in net.sites().items():
-        hook = site.norm.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+        hook = site.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
         net(support.images, params)
         hook.remove()
         close(params[name]["mean"], seen[-1].mean((1, 3, 4)))
