@@ -17,8 +17,9 @@ from fewshot_film.config.config import Config
 from fewshot_film.config.protocol import Protocol, Question
 from fewshot_film.config.stored import from_json, to_values
 from fewshot_film.errors import UsageError
+from fewshot_film.measure.accuracy import Evaluation
 from fewshot_film.measure.paired import Difference, ci95, paired
-from fewshot_film.runs.report import Report
+from fewshot_film.runs.report import Report, present_groups
 from fewshot_film.runs.run import Run
 from fewshot_film.runs.trial import problem_in_question
 
@@ -92,7 +93,16 @@ def _about(run: Run, report: Report) -> dict[str, Any]:
         "trained": list(report.trained),
         "tested": report.environment,
         "weights": file_sha256(run.best_file),
+        **_by_kind(report.evaluation),
     }
+
+
+def _by_kind(found: Evaluation) -> dict[str, Any]:
+    """The accuracy on every kind of task, where there are several."""
+    kinds = present_groups(found)
+    if len(kinds) < 2:
+        return {}
+    return {"kinds": {kind: float(found.of_group(kind).mean()) for kind in kinds}}
 
 
 def write(stem: Path, content: dict[str, Any], accuracies: ndarray) -> None:

@@ -49,9 +49,14 @@ class Told(TaskEncoder):
         del way, features
         if support.factors is None:
             raise UsageError("these tasks tell no factors; take some whose nuisance is crossed")
-        agrees = (support.factors == support.labels.unsqueeze(2)).all(1)
-        asked = agrees.int().argmax(1)
-        return F.one_hot(asked, self.embedding_dim).to(support.images.dtype)
+        return F.one_hot(asked_factor(support), self.embedding_dim).to(support.images.dtype)
+
+
+def asked_factor(support: LabeledSet) -> Int64[Tensor, " task"]:
+    """Which of its factors the labels of each task's support set are."""
+    assert support.factors is not None
+    agrees = (support.factors == support.labels.unsqueeze(2)).all(1)
+    return agrees.int().argmax(1)
 
 
 NAME = "told"
