@@ -26,6 +26,8 @@ from fewshot_film.parts.extractor import (
     Site,
     condition,
 )
+from fewshot_film.parts.statistics import one_pass
+from fewshot_film.parts.statistics.domain import with_statistics
 from fewshot_film.tasks.episode import LabeledSet
 
 IMAGES = making.pictures(2, 3)
@@ -303,7 +305,7 @@ def test_modules_of_other_kinds(kind: Callable[[], nn.Module]) -> None:
 CALLS_ITS_NORMS = "hooks" in inspect.getsource(nn.TransformerEncoderLayer)
 
 
-@pytest.mark.skipif(not CALLS_ITS_NORMS, reason="before 2.5 torch passes by modules with hooks")
+@pytest.mark.skipif(not CALLS_ITS_NORMS, reason="this torch passes by its norms")
 def test_torchs_own_transformer() -> None:
     test_modules_of_other_kinds(Tokens)
 
@@ -614,6 +616,16 @@ def test_a_prior_counts_the_networks_own_statistics() -> None:
     torch.testing.assert_close(
         net(IMAGES, AdaptiveBatchNorm(prior=1e9)(support, 1, net)), net(IMAGES), rtol=0, atol=1e-4
     )
+
+
+@pytest.mark.parametrize("name", networks.WITH_BATCH_NORMS)
+def test_a_domain_s_statistics_take_the_place_of_the_networks_own(name: str) -> None:
+    """Of batch norms without weights, too."""
+    net = conditioned(plain(name))
+    found = one_pass(net, [IMAGES[:1], IMAGES[1:]])
+    support = LabeledSet(IMAGES, torch.zeros(2, 3, dtype=torch.int64))
+    params = AdaptiveBatchNorm(found)(support, 1, net)
+    torch.testing.assert_close(net(IMAGES, params), with_statistics(net, found)(IMAGES))
 
 
 # --- what is refused
