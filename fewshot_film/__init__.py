@@ -42,7 +42,7 @@ from fewshot_film.parts import (
 from fewshot_film.parts.adaptation import Adapter, AdaptiveBatchNorm, LearnedAdapter
 from fewshot_film.parts.conditioning import Conditioning, FiLM
 from fewshot_film.parts.encoder import DiscriminativeEncoder, TaskEncoder
-from fewshot_film.parts.extractor import Conv4, Extractor
+from fewshot_film.parts.extractor import Conv4, Extractor, Preprocessing, condition
 from fewshot_film.parts.generator import Generator, SharedGenerator
 from fewshot_film.parts.head import Head, PrototypeHead
 from fewshot_film.parts.normalization import Normalization
@@ -75,6 +75,7 @@ __all__ = [
     "LearnedAdapter",
     "Machine",
     "Normalization",
+    "Preprocessing",
     "PrototypeHead",
     "Question",
     "Run",
@@ -88,6 +89,7 @@ __all__ = [
     "adaptation",
     "audit",
     "build",
+    "condition",
     "conditioning",
     "default_config",
     "demo",
