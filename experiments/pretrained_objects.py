@@ -64,7 +64,7 @@ RECIPE = Recipe(
         FROZEN,
         *map(with_head, ("ridge", "logistic", "lda", "mahalanobis", "euclidean")),
         PHOTOS,
-        replace(PHOTOS, name="photos-safe", variant="@safe"),
+        replace(PHOTOS, name="photos-always", variant="@safe:margin=1"),
     ),
 )
 
