@@ -127,6 +127,20 @@ def an_evaluation_remembers_nothing(case: Case) -> None:
     assert same_state(model, before)
 
 
+@LAWS.law(adapters.Descending, adapters.Switching)
+def an_answer_leaves_gradients_and_modes_alone(case: Case) -> None:
+    """And is the same where the caller wants no gradients."""
+    model = copy.deepcopy(case.model())
+    model.features.extractor.train()
+    modes = [m.training for m in model.modules()]
+    model.features.params(EPISODE.support, WAY)
+    assert [m.training for m in model.modules()] == modes
+    expected = model.eval()(EPISODE)
+    with torch.no_grad():
+        close(model(EPISODE), expected, 1e-4)
+    assert all(p.grad is None for p in model.parameters())
+
+
 @LAWS.law(conditionings.Tracing, costly=True)
 def an_adapted_extractor_can_be_exported(case: Case) -> None:
     features, support = case.model().features, making.labeled(1, WAY, 2)

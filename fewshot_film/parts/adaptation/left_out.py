@@ -54,7 +54,7 @@ class LeaveOneOut:
 
 def read_once(
     images: Float[Tensor, "task example channel height width"], extractor: Extractor
-) -> Float[Tensor, "task example channel height width"]:
+) -> Float[Tensor, "task example reading tall wide"]:
     """Images -> what a frozen network reads of them, where it does and they were not read yet.
 
     Further passes then cost little, whatever the parameters.

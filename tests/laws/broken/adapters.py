@@ -2,6 +2,8 @@
 
 from typing import final
 
+import torch
+
 from fewshot_film.parts.adaptation import Adapter
 from fewshot_film.parts.conditioning import TaskParams
 from fewshot_film.parts.extractor import Extractor
@@ -21,3 +23,22 @@ class FirstImage(Adapter):
             }
             for site, params in extractor.identity().items()
         }
+
+
+@final
+class Descending(Adapter):
+    """It leaves the gradient of its support set behind in the network."""
+
+    def forward(self, support: LabeledSet, way: int, extractor: Extractor) -> None:
+        del way
+        if torch.is_grad_enabled():
+            extractor(support.images).square().mean().backward()
+
+
+@final
+class Switching(Adapter):
+    """It looks at the network in evaluation, and leaves it there."""
+
+    def forward(self, support: LabeledSet, way: int, extractor: Extractor) -> None:
+        del support, way
+        extractor.eval()

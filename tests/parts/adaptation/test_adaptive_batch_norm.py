@@ -4,6 +4,7 @@ from typing import Any, final
 import making
 import pytest
 import torch
+from laws import networks
 from torch import Tensor, nn
 
 from fewshot_film.errors import UsageError
@@ -13,11 +14,13 @@ from fewshot_film.parts.adaptation import ADAPTERS, AdaptiveBatchNorm
 from fewshot_film.parts.adaptation.adaptive_batch_norm import batch_norm_of
 from fewshot_film.parts.conditioning import CONDITIONINGS
 from fewshot_film.parts.encoder import ENCODERS
-from fewshot_film.parts.extractor import Extractor, Site
+from fewshot_film.parts.extractor import ConditionedNetwork, Extractor, Site, condition
 from fewshot_film.parts.extractor.base import Visit
 from fewshot_film.parts.head import PrototypeHead
 from fewshot_film.parts.statistics.domain import (
     DomainStatistics,
+    Moments,
+    batch_norms,
     source_statistics,
     with_statistics,
 )
@@ -119,6 +122,84 @@ def test_a_prior_is_so_many_images_of_the_source(prior: float) -> None:
     close(blended["mean"][0], merged.mean)
 
 
+@pytest.mark.parametrize("each", [1, 4])
+def test_a_share_is_a_part_of_all_however_many_images(each: int) -> None:
+    """Moments of the mixture: the law of total variance, by hand, at the first layer."""
+    net, support = making.extractor(), making.labeled(2, 3, each)
+    norm = batch_norm_of("block1", net.sites()["block1"])
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    own = adapt(support, 3, net)["block1"]
+    found = AdaptiveBatchNorm(share=0.1)(support, 3, net)["block1"]
+    mean = 0.9 * norm.running_mean + 0.1 * own["mean"]
+    square = 0.9 * (norm.running_var + norm.running_mean**2)
+    square = square + 0.1 * (own["var"] + own["mean"] ** 2)
+    close(found["mean"], mean)
+    close(found["var"], square - mean**2)
+
+
+def test_a_share_and_a_prior_say_the_same_in_two_ways() -> None:
+    net, support = making.extractor(), making.labeled(2, 3, 2)
+    for share, prior in ((0.1, 54.0), (0.5, 6.0), (1.0, 0.0)):
+        by_share, by_prior = (
+            AdaptiveBatchNorm(**kept)(support, 3, net)["block4"]  # type: ignore[arg-type]
+            for kept in ({"share": share}, {"prior": prior})
+        )
+        close(by_share["mean"], by_prior["mean"])
+        close(by_share["var"], by_prior["var"])
+    found = one_pass(net, [making.pictures(1, 9)])
+    blended = AdaptiveBatchNorm(found, share=0.25)(support, 3, net)["block1"]
+    merged = source_statistics(net, 3.0).merged(found.counting_as(1.0))
+    close(blended["var"][0], merged.norms["blocks.0.site.norm.batch_norm"].var)
+
+
+@pytest.mark.parametrize("share", [0.0, -0.1, 1.1, float("nan")])
+def test_a_share_that_is_none(share: float) -> None:
+    with pytest.raises(UsageError, match=f"^`share` is {share}; it must be"):
+        AdaptiveBatchNorm(share=share)
+
+
+def test_a_share_and_a_prior_together() -> None:
+    with pytest.raises(
+        UsageError, match=r"^`share` is 0\.1 and `prior` is 3\.0; pass one of both$"
+    ):
+        AdaptiveBatchNorm(share=0.1, prior=3.0)
+
+
+# --- networks that others wrote
+
+
+@pytest.mark.parametrize("name", networks.WITH_BATCH_NORMS)
+def test_a_conditioned_network_with_a_site_at_every_norm(name: str) -> None:
+    """As the module itself with those moments in its batch norms, with their own epsilon."""
+    module = networks.module(name)
+    for norm in batch_norms(module).values():
+        norm.eps = 1e-3
+    net, support = conditioned(module, "all"), making.labeled(1, 3, 2)
+    params = AdaptiveBatchNorm(share=0.1)(support, 3, net)
+    moments = {
+        net.crossings[site]: Moments(p["mean"][0], p["var"][0], 1.0) for site, p in params.items()
+    }
+    images = making.pictures(1, 4, seed=9)
+    with torch.no_grad():
+        expected = with_statistics(module, DomainStatistics(moments))(images[0])
+        close(net(images, params)[0], expected)
+        assert not torch.allclose(module(images[0]), expected, rtol=1e-3)
+    found = one_pass(net, [support.images])
+    assert AdaptiveBatchNorm(found)(support, 3, net).keys() == params.keys()
+
+
+@pytest.mark.parametrize("sites", ["none", "last", "early"])
+def test_a_conditioned_network_with_sites_at_some_norms(sites: str) -> None:
+    net = conditioned(networks.module("batch-norms"), sites)
+    with pytest.raises(UsageError, match=r"is at no site, .*`sites=all` and no `neck`"):
+        adapt(making.labeled(2, 3, 2), 3, net)
+
+
+def conditioned(module: nn.Module, sites: str) -> ConditionedNetwork:
+    return condition(module, sites, preprocessing=networks.preprocessing()).eval()
+
+
 @pytest.mark.parametrize("encoder", ENCODERS.names)
 def test_film_follows_the_adapted_batch_norm(encoder: str) -> None:
     """Moments are those of the support set under the learned adapter's FiLM, layer by layer."""
@@ -195,6 +276,7 @@ def test_it_is_chosen_by_name_and_options() -> None:
     plain = named(own=own, domain=never)
     assert (plain.statistics, plain.prior, plain.film) == ("support", 0.0, None)
     assert named("statistics=support+query,prior=3").prior == 3.0
+    assert named("share=0.1").share == 0.1
     assert named("statistics=support+query").transductive
     assert named("film=own", own=own, domain=never).film is own
     assert named("statistics=domain", own=own, domain=lambda: found).statistics is found
