@@ -24,7 +24,7 @@ BASE = default_config(
     validate_every=500,
     validation_episodes=300,
 )
-MODEL = Row("photos", BASE, TESTS, compared_with="frozen")
+MODEL = Row("photos", BASE, TESTS, compared_with="frozen", home="photos")
 FROZEN = Row("frozen", BASE, TESTS, training="photos", variant="@frozen")
 RECIPE = Recipe("photos", (FROZEN, MODEL))
 

@@ -48,7 +48,12 @@ def tests() -> tuple[Question, ...]:
 
 
 # nothing of it is trained but the head's scale, which decides nothing
-FROZEN = Row("frozen", suited(MODEL.config, adapter="frozen", steps=1), tests())
+FROZEN = Row(
+    "frozen",
+    suited(MODEL.config, adapter="frozen", steps=1),
+    tests(),
+    home="pretrained_objects",
+)
 
 
 def with_head(head: str) -> Row:

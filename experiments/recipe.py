@@ -74,6 +74,8 @@ class Row:
     """The training that rows share (default: one of its own, by the row's name)."""
     variant: str = ""
     """What follows the run's name in its test, such as "@adabn"."""
+    home: str | None = None
+    """The recipe that the training belongs to (default: the row's own)."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +188,7 @@ class Problems:
 
 def _run_row(recipe: Recipe, row: Row, seed: int, options: Options, problems: Problems) -> None:
     print(f"\n{row.name}, seed {seed}", flush=True)
-    out, folder = options.results_of(recipe.name), options.runs_of(recipe.name)
+    out, folder = options.results_of(recipe.name), options.runs_of(row.home or recipe.name)
     config = replace(row.config, seed=seed)
     path = folder / f"{row.training or row.name}-{seed}"
     problem = problems.of(config, Question())
