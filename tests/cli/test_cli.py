@@ -165,6 +165,8 @@ def test_a_reader_that_went_away() -> None:
         ({}, "glyphs-film-0"),
         ({"seed": 3, "conditioning": "gate"}, "glyphs-gate-3"),
         ({"adapter": "none"}, "glyphs-none-0"),
+        ({"adapter": "safe:margin=0.1"}, "glyphs-safe-margin-0.1-0"),
+        ({"adapter": "constant", "conditioning": "bias"}, "glyphs-constant-0"),
         ({"adapter": "adaptive-batch-norm"}, "glyphs-adaptive-batch-norm-0"),
         ({"adapter": "adaptive-batch-norm:prior=5"}, "glyphs-adaptive-batch-norm-prior-5.0-0"),
         ({"objective": "classify", "adapter": "none"}, "glyphs-none-0"),

@@ -30,10 +30,10 @@ PIXELS = 2**21
 
 @final
 class GradientAdapter(Adapter):
-    """support -> the parameters of the least L among a start and the steps of Adam from there.
+    """support -> the parameters, of a start and the steps of Adam, with the least left-out loss.
 
-    L is a task's mean cross-entropy of its support images, each told by the head that is fitted on
-    all the others: on images that it was fitted on a head is right under almost any parameters.
+    That is the mean cross-entropy of a task's support images, each told by the head that is fitted
+    on all the others: on images that it was fitted on a head is right under almost any parameters.
     Every task keeps a step of its own. The network and the head stay as they are, and no gradient
     leads from the parameters to the support set.
 

@@ -106,7 +106,7 @@ def chosen_safe(
     margin: Margin = 0.0,
     one_shot: OneShot = "adapted",
 ) -> SafeAdapter:
-    """generator(encoder(support)), where the support set is no worse told than without."""
+    """support -> generator(encoder(support)), or plain parameters where those tell it better."""
     if encoder is not None and generator is not None:
         adapted: Adapter | None = LearnedAdapter(encoder, generator)
     else:
