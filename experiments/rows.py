@@ -52,8 +52,8 @@ def test_name(asked: Question) -> str:
     shape = f"{asked.way}w{asked.shot}s"
     if not asked.dataset:
         return shape
-    one_domain = asked.domains if asked.domains and "," not in asked.domains else None
-    return "-".join(filter(None, (asked.dataset, one_domain, shape)))
+    domain = "" if "," in (asked.domains or "") else (asked.domains or "").replace(" ", "-")
+    return "-".join(filter(None, (asked.dataset, domain, shape)))
 
 
 def add(folder: Path, row: str, test: str, report: Report, run: Run) -> None:
