@@ -85,13 +85,19 @@ class Problem:
         self._check_channels(self.entry.source.channels)  # which costs no load
         key = (split, chosen, self.size)
         if key not in self.loaded:
-            whole = self.entry.source.load(self.root, split)
-            images = in_domains(whole, chosen).resize(self.size)
-            self._check_channels(images.channels)
-            if self.reader and not self.entry.renders:
-                images = reading_set(images, self.reader, self.root, progress=self.progress)
-            self.loaded[key] = images
+            self.loaded[key] = self._load(split, chosen)
+        if not self.reader:  # readings have as many channels as they hold numbers
+            self._check_channels(self.loaded[key].channels)
         return self.loaded[key]
+
+    def _load(self, split: str, domains: tuple[str, ...]) -> ImageSet:
+        """The images of a split, or what a reader reads of them."""
+        whole = self.entry.source.load(self.root, split)
+        images = in_domains(whole, domains).resize(self.size)
+        if not self.reader or self.entry.renders:
+            return images
+        self._check_channels(images.channels)
+        return reading_set(images, self.reader, self.root, progress=self.progress)
 
     def check_same_classes(self) -> None:
         """What classifies all classes can be tested: they are the same in every split."""
@@ -157,8 +163,13 @@ def problem_of(config: Config, root: Path) -> Problem:
         root,
         config.train_domains,
         config.test_domains,
-        convert=not EXTRACTORS.read(config.extractor).takes("channels"),
+        convert=converts(config),
     )
+
+
+def converts(config: Config) -> bool:
+    """Whether images are converted unasked: a network that others trained takes what it took."""
+    return not EXTRACTORS.read(config.extractor).takes("channels")
 
 
 def training_sampler(problem: Problem, config: Config, data: ImageSet) -> Sampler:

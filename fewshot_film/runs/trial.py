@@ -9,7 +9,7 @@ from pathlib import Path
 from fewshot_film.config.catalog import Entry, entry, folder_entry
 from fewshot_film.config.config import Config
 from fewshot_film.config.machine import HERE, Machine
-from fewshot_film.config.problem import Problem, problem_of
+from fewshot_film.config.problem import Problem, converts, problem_of
 from fewshot_film.config.protocol import Protocol, Question
 from fewshot_film.measure.sanity import is_transductive
 from fewshot_film.model.classifier import Classifier
@@ -79,12 +79,12 @@ def trial(
 
 def problem_in_question(question: Question, config: Config, base: Config, root: Path) -> Problem:
     """The data that a question is about, in the size and channels that the run takes."""
+    convert = question.convert_channels or converts(config)
     trained_on = None if base.data else base.dataset
     if not question.data and question.dataset in (None, trained_on):
         about = problem_of(base, root)  # pictures are read as in the training
         own = base.data is not None and base.channels == config.channels
-        convert = question.convert_channels or own
-        return replace(about, size=config.size, channels=config.channels, convert=convert)
+        return replace(about, size=config.size, channels=config.channels, convert=convert or own)
     named_set = question.dataset or base.dataset
     return Problem(
         question.data or named_set,
@@ -92,7 +92,7 @@ def problem_in_question(question: Question, config: Config, base: Config, root: 
         config.size,
         config.channels,
         root,
-        convert=question.convert_channels,
+        convert=convert,
     )
 
 
