@@ -67,6 +67,8 @@ def _net(case: Case, channels: int, parts: tuple[object, ...]) -> Extractor:
         return making.extractor(*chosen, channels=channels)
 
 
+SOME = 5000
+"""Cases of a product that are looked at."""
 AXES = tuple(field.name for field in fields(Case))
 BASE = Case()
 
@@ -135,13 +137,20 @@ def literals(hint: Any) -> tuple[Any, ...]:
 def drawn(axes: tuple[str, ...]) -> list[Case]:
     """Cases of the product of these axes that hold every pair of choices, by seeded chance.
 
-    Those that show the most new pairs come first; the product itself is many times as long.
+    Those that show the most new pairs come first; the product itself is many times as long, so they
+    are taken from some of it, and from the pairs alone.
     """
-    every = product(*(LAWFUL[axis].names for axis in axes))
-    cases = dict.fromkeys(settled(Case(**dict(zip(axes, each, strict=True)))) for each in every)
+    names, rng = {axis: LAWFUL[axis].names for axis in axes}, Random(0)
+    some = [{a: rng.choice(names[a]) for a in axes} for _ in range(SOME)]
+    alone = [
+        dict(zip(two, pair, strict=True))
+        for two in combinations(axes, 2)
+        for pair in product(*(names[a] for a in two))
+    ]
+    cases = dict.fromkeys(settled(replace(BASE, **chosen)) for chosen in [*some, *alone])
     pairs = {
         case: {frozenset(pair) for pair in combinations(sorted(case.choices), 2)}
-        for case in Random(0).sample(list(cases), len(cases))
+        for case in cases
         if possible(case, axes)
     }
     found, seen = [], set[frozenset[str]]()

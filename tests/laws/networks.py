@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import making
 import torch
@@ -261,6 +261,25 @@ def module(name: str, channels: int = 1) -> nn.Module:
 def preprocessing(channels: int = 1) -> Preprocessing:
     """The pixels as they are."""
     return Preprocessing(mean=(0.0,) * channels, std=(1.0,) * channels, size=making.SIZE)
+
+
+def plain(name: str) -> nn.Module:
+    """The network, the same each time."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return module(name)
+
+
+def conditioned(module: nn.Module, sites: str = "all", **options: Any) -> ConditionedNetwork:
+    """With sites at all of its norms, for grey pictures."""
+    return condition(module, sites, preprocessing=preprocessing(), **options)
+
+
+def largest_difference(found: Tensor, expected: Tensor) -> float:
+    """On the scale of the largest value."""
+    assert found.shape == expected.shape
+    scale = float(expected.detach().abs().max())
+    return float((found - expected).detach().abs().max()) / scale
 
 
 def _part(name: str) -> Callable[..., ConditionedNetwork]:

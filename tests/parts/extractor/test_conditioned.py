@@ -1,11 +1,8 @@
 """Networks that others wrote as extractors: exact, frozen or learning, in and out of files."""
 
 import copy
-import inspect
 import io
 import pickle
-import threading
-from collections.abc import Callable
 from typing import Any, final
 
 import making
@@ -21,9 +18,7 @@ from fewshot_film.parts.adaptation import AdaptiveBatchNorm
 from fewshot_film.parts.conditioning import Conditioning, FiLM, SiteParams
 from fewshot_film.parts.extractor import (
     ConditionedNetwork,
-    Conv4,
     Preprocessing,
-    Site,
     condition,
 )
 from fewshot_film.parts.statistics import one_pass
@@ -31,25 +26,8 @@ from fewshot_film.parts.statistics.domain import with_statistics
 from fewshot_film.tasks.episode import LabeledSet
 
 IMAGES = making.pictures(2, 3)
-every_kind = pytest.mark.parametrize("name", networks.MODULES)
-
-
-def plain(name: str) -> nn.Module:
-    """The network as others left it."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return networks.module(name)
-
-
-def conditioned(module: nn.Module, sites: str = "all", **options: Any) -> ConditionedNetwork:
-    return condition(module, sites, preprocessing=networks.preprocessing(), **options)
-
-
-def largest_difference(found: Tensor, expected: Tensor) -> float:
-    """On the scale of the largest value."""
-    assert found.shape == expected.shape
-    scale = float(expected.detach().abs().max())
-    return float((found - expected).detach().abs().max()) / scale
+EVERY = tuple(networks.MODULES)
+every_kind = pytest.mark.parametrize("name", EVERY)
 
 
 # --- exact
@@ -60,19 +38,19 @@ def largest_difference(found: Tensor, expected: Tensor) -> float:
 def test_without_parameters_it_is_the_plain_module(
     name: str, dtype: torch.dtype, tolerance: float
 ) -> None:
-    module, images = plain(name).to(dtype), IMAGES.to(dtype)
-    net = conditioned(module)
-    assert largest_difference(net(images)[1], module(images[1])) < tolerance
+    module, images = networks.plain(name).to(dtype), IMAGES.to(dtype)
+    net = networks.conditioned(module)
+    assert networks.largest_difference(net(images)[1], module(images[1])) < tolerance
     neutral = making.identity_params(net, 2)
-    assert largest_difference(net(images, neutral)[1], module(images[1])) < tolerance
+    assert networks.largest_difference(net(images, neutral)[1], module(images[1])) < tolerance
 
 
 @every_kind
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-5)])
 def test_film_acts_on_weight_and_bias(name: str, dtype: torch.dtype, tolerance: float) -> None:
     """So no site stands behind an activation, whatever the norm's module does after its norm."""
-    module, images = plain(name).to(dtype), IMAGES.to(dtype)
-    net = conditioned(module)
+    module, images = networks.plain(name).to(dtype), IMAGES.to(dtype)
+    net = networks.conditioned(module)
     params = {
         site: {n: v.to(dtype) for n, v in values.items()}
         for site, values in making.task_params(net, 2).items()
@@ -80,16 +58,16 @@ def test_film_acts_on_weight_and_bias(name: str, dtype: torch.dtype, tolerance: 
     for t in range(2):
         own = making.of_tasks(params, slice(t, t + 1))
         expected = folded(module, net.crossings, own)(images[t])
-        assert largest_difference(net(images, params)[t], expected) < tolerance
-        assert largest_difference(module(images[t]), expected) > 0.01
+        assert networks.largest_difference(net(images, params)[t], expected) < tolerance
+        assert networks.largest_difference(module(images[t]), expected) > 0.01
 
 
 @every_kind
 def test_every_norm_is_a_site(name: str) -> None:
-    module = plain(name)
+    module = networks.plain(name)
     kinds = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)
     norms = {name for name, m in module.named_modules() if isinstance(m, kinds)}
-    net = conditioned(module)
+    net = networks.conditioned(module)
     assert set(net.crossings.values()) == norms
     for site, values in net.identity().items():
         weight = getattr(module.get_submodule(net.crossings[site]), "weight", None)
@@ -98,9 +76,9 @@ def test_every_norm_is_a_site(name: str) -> None:
 
 @every_kind
 def test_the_module_stays_as_it_was(name: str) -> None:
-    module = plain(name)
+    module = networks.plain(name)
     before = copy.deepcopy(module)
-    made = conditioned(module, frozen=True).train()
+    made = networks.conditioned(module, frozen=True).train()
     with torch.no_grad():
         for weight in made.parameters():
             weight.zero_()
@@ -110,8 +88,8 @@ def test_the_module_stays_as_it_was(name: str) -> None:
 
 
 def test_several_stages_are_each_of_length_one() -> None:
-    module = plain("batch-norms")
-    net = conditioned(module, features="stages")
+    module = networks.plain("batch-norms")
+    net = networks.conditioned(module, features="stages")
     h = module.relu(module.bn1(module.conv1(IMAGES[0])))  # type: ignore[operator]
     first = module.layer1(h)  # type: ignore[operator]
     maps = [first, module.layer2(first)]  # type: ignore[operator]
@@ -123,7 +101,7 @@ def test_several_stages_are_each_of_length_one() -> None:
 def test_what_an_activation_in_place_makes_of_a_map_is_not_read() -> None:
     module = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(inplace=True)).eval()
     nn.init.constant_(module[0].bias, -1.0)  # type: ignore[arg-type]
-    net = conditioned(module, features="^1$")
+    net = networks.conditioned(module, features="^1$")
     torch.testing.assert_close(net(IMAGES)[0], module[:2](IMAGES[0]).mean((2, 3)))
     assert (net(IMAGES) < 0).any()
 
@@ -147,10 +125,12 @@ def test_maps_whose_channels_are_last_are_turned() -> None:
     module = Turned()
     images = making.pictures(1, 2, size=20)[..., :16]
     h = module.norm(module.conv(images[0]).permute(0, 2, 3, 1))
-    net = conditioned(module, features="norm")
+    net = networks.conditioned(module, features="norm")
     torch.testing.assert_close(net(images)[0], h.mean((1, 2)))
     assert [tuple(m.shape) for m in net.tapped(images[0], making.plain_visit)] == [(2, 5, 5, 4)]
-    torch.testing.assert_close(conditioned(module)(images)[0], module(images[0]).mean((1, 2)))
+    torch.testing.assert_close(
+        networks.conditioned(module)(images)[0], module(images[0]).mean((1, 2))
+    )
 
 
 def test_a_module_that_is_called_again_is_read_the_last_time() -> None:
@@ -165,177 +145,9 @@ def test_a_module_that_is_called_again_is_read_the_last_time() -> None:
             return h.flatten(1)
 
     module = Twice().eval()
-    net = conditioned(module, features="relu")
+    net = networks.conditioned(module, features="relu")
     expected = module(IMAGES[0]).unflatten(1, (4, -1)).mean(2)
     torch.testing.assert_close(net(IMAGES)[0], expected)
-
-
-# --- kinds of module
-
-
-class View(nn.Module):
-    """As in many a network: a view, which images that lie channels-last do not have."""
-
-    def __init__(self, channels: int = 1) -> None:
-        super().__init__()
-        self.conv, self.norm = nn.Conv2d(channels, 4, 3, stride=2), nn.BatchNorm2d(4)
-
-    def forward(self, x: Tensor) -> Tensor:
-        h: Tensor = self.norm(self.conv(x))
-        return h.view(h.size(0), -1)
-
-
-class Aliased(nn.Module):
-    """A norm that goes by two names, and is called by the second."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv, self.first = nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4)
-        self.norms = nn.ModuleList([self.first])
-
-    def forward(self, x: Tensor) -> Tensor:
-        h: Tensor = self.norms[0](self.conv(x))
-        return h.relu().mean((2, 3))
-
-
-class Tokens(nn.Module):
-    """torch's own transformer, which passes by its norms' modules where no gradient is asked."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.patches = nn.Conv2d(1, 8, 4, 4)
-        layer = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True)
-        self.encoder = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        tokens: Tensor = self.encoder(self.patches(x).flatten(2).transpose(1, 2))
-        return tokens.mean(1)
-
-
-class LastAxis(nn.Module):
-    """A norm over the last axis of a map of one place."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv, self.norm = nn.Conv2d(1, 4, 16), nn.LayerNorm(4)
-
-    def forward(self, x: Tensor) -> Tensor:
-        h: Tensor = self.norm(self.conv(x).permute(0, 2, 3, 1))
-        return h.relu().mean((1, 2))
-
-
-class Flat(nn.Module):
-    """Norms of features, without places, and one without weights."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv, self.norm1 = nn.Conv2d(1, 6, 3, stride=2), nn.BatchNorm1d(6)
-        self.linear, self.norm2 = nn.Linear(6, 5), nn.LayerNorm(5, elementwise_affine=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        h = self.norm1(self.conv(x).flatten(2)).relu().mean(2)
-        out: Tensor = self.norm2(self.linear(h))
-        return out.tanh()
-
-
-class Unweighed(nn.Module):
-    """Norms without weights: the type of one that permutes does not say where its channels lie."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv1, self.conv2 = nn.Conv2d(1, 6, 4, 4), nn.Conv2d(6, 6, 3, padding=1)
-        self.permuting = networks.LayerNorm2d(6, elementwise_affine=False)
-        self.grouped = nn.GroupNorm(3, 6, affine=False)
-        self.instance = nn.InstanceNorm2d(6)
-
-    def forward(self, x: Tensor) -> Tensor:
-        h = self.permuting(self.conv1(x)).relu()
-        h = self.instance(self.grouped(self.conv2(h))).relu()
-        out: Tensor = h.mean((2, 3))
-        return out
-
-
-class ActsFirst(nn.Module):
-    """As timm's EvoNorm2dS1: its module's activation comes before weight and bias."""
-
-    class EvoNorm(nn.Module):
-        def __init__(self, channels: int) -> None:
-            super().__init__()
-            self.weight = nn.Parameter(torch.ones(channels))
-            self.bias = nn.Parameter(torch.zeros(channels))
-            self.act = nn.SiLU()
-
-        def forward(self, x: Tensor) -> Tensor:
-            h: Tensor = self.act(x) / x.std((1, 2, 3), keepdim=True)
-            return h * self.weight.view(1, -1, 1, 1) + self.bias.view(1, -1, 1, 1)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv, self.norm = nn.Conv2d(1, 4, 3), self.EvoNorm(4)
-
-    def forward(self, x: Tensor) -> Tensor:
-        h: Tensor = self.norm(self.conv(x))
-        return h.relu().mean((2, 3))
-
-
-KINDS: list[Callable[[], nn.Module]] = [
-    View,
-    Aliased,
-    LastAxis,
-    Flat,
-    Unweighed,
-    ActsFirst,
-]
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_modules_of_other_kinds(kind: Callable[[], nn.Module]) -> None:
-    """The plain module without parameters, and FiLM at weight and bias with them."""
-    module = kind().eval()
-    making.lived_in(module)
-    net, images = conditioned(module), IMAGES[:1]
-    with torch.no_grad():
-        assert largest_difference(net(images)[0], module(images[0])) < 1e-5
-        params = making.task_params(net, 1)
-        expected = folded(module, net.crossings, params)(images[0])
-        assert largest_difference(net(images, params)[0], expected) < 1e-5
-        assert largest_difference(module(images[0]), expected) > 0.01
-
-
-CALLS_ITS_NORMS = "hooks" in inspect.getsource(nn.TransformerEncoderLayer)
-
-
-@pytest.mark.skipif(not CALLS_ITS_NORMS, reason="this torch passes by its norms")
-def test_torchs_own_transformer() -> None:
-    test_modules_of_other_kinds(Tokens)
-
-
-def test_networks_that_view_are_given_images_as_they_take_them() -> None:
-    wants = networks.preprocessing(channels=3)
-    for module, channels_last in ((View(3), False), (networks.module("batch-norms", 3), True)):
-        net, images = (
-            condition(module.eval(), preprocessing=wants),
-            making.pictures(1, 2, channels=3),
-        )
-        assert net.channels_last == channels_last
-        torch.testing.assert_close(net(images)[0], module(images[0]))
-
-
-def test_what_a_network_reads_of_its_norm_is_the_norms() -> None:
-    class Reading(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.conv, self.norm = nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4, eps=0.5)
-
-        def forward(self, x: Tensor) -> Tensor:
-            h: Tensor = self.norm(self.conv(x)).mean((2, 3))
-            return h * self.norm.eps + self.norm.weight
-
-    module = Reading().eval()
-    net = conditioned(module)
-    torch.testing.assert_close(net(IMAGES)[0], module(IMAGES[0]))
-    with pytest.raises(AttributeError, match="nothing"):
-        _ = net.network.norm.nothing  # type: ignore[union-attr]
 
 
 # --- frozen, or not
@@ -343,7 +155,7 @@ def test_what_a_network_reads_of_its_norm_is_the_norms() -> None:
 
 @every_kind
 def test_a_frozen_network_learns_nothing(name: str) -> None:
-    net = conditioned(plain(name)).train()
+    net = networks.conditioned(networks.plain(name)).train()
     assert not any(p.requires_grad for p in net.parameters())
     assert {type(m) for m in net.network.modules() if m.training} == {FiLM}
     assert not net.counts
@@ -360,7 +172,7 @@ def test_a_frozen_network_learns_nothing(name: str) -> None:
 
 @every_kind
 def test_a_network_that_is_not_frozen_learns(name: str) -> None:
-    net = conditioned(plain(name), frozen=False)
+    net = networks.conditioned(networks.plain(name), frozen=False)
     assert not net.training
     net.train()
     assert all(m.training for m in net.modules())
@@ -373,9 +185,9 @@ def test_a_network_that_is_not_frozen_learns(name: str) -> None:
 
 
 def test_what_a_person_froze_stays_frozen() -> None:
-    module = plain("batch-norms")
+    module = networks.plain("batch-norms")
     module.conv1.requires_grad_(False)
-    net = conditioned(module, frozen=False)
+    net = networks.conditioned(module, frozen=False)
     assert [n for n, p in net.named_parameters() if not p.requires_grad] == ["network.conv1.weight"]
 
 
@@ -384,7 +196,7 @@ def test_dropout_behind_a_norm_is_of_the_training() -> None:
     norm = networks.BatchNormAct2d(4, nn.ReLU, rate=0.5)
     module = nn.Sequential(nn.Conv2d(1, 4, 3, stride=2), norm, nn.Flatten())
     for frozen in (True, False):
-        net = conditioned(module, frozen=frozen).train()
+        net = networks.conditioned(module, frozen=frozen).train()
         zero = {"1": {"gamma": torch.zeros(2, 4), "beta": torch.ones(2, 4)}}
         found = net(IMAGES, zero)
         assert set(found.unique().tolist()) == ({1.0} if frozen else {0.0, 2.0})
@@ -407,7 +219,7 @@ class Weighing(Conditioning):
 
 
 def test_mechanisms_at_a_frozen_network_learn() -> None:
-    net = conditioned(plain("batch-norms"), conditioning=Weighing).train()
+    net = networks.conditioned(networks.plain("batch-norms"), conditioning=Weighing).train()
     assert len([p for p in net.parameters() if p.requires_grad]) == len(net.sites())
     learning = {type(m).__name__ for m in net.network.modules() if m.training}
     assert learning == {"Weighing"}
@@ -417,85 +229,13 @@ def test_mechanisms_at_a_frozen_network_learn() -> None:
     assert torch.equal(net(IMAGES, params), net(IMAGES, params))
 
 
-# --- the pass at hand
-
-
-@final
-class Meeting(Conditioning):
-    """h -> h + shift, once another thread is there, too."""
-
-    barrier: threading.Barrier | None = None
-
-    def identity(self) -> SiteParams:
-        return {"shift": torch.zeros(self.channels)}
-
-    def forward(self, h: Tensor, params: SiteParams) -> Tensor:
-        if Meeting.barrier is not None:
-            Meeting.barrier.wait(timeout=30)
-        return h + params["shift"].view(len(h), 1, -1, *[1] * (h.ndim - 3))
-
-
-def test_two_threads_at_once_do_not_mix(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each has its own parameters and features, though both are always at the same site."""
-    net = conditioned(plain("batch-norms"), features="stages", conditioning=Meeting)
-    given = [
-        {s: {"shift": torch.full((2, *p["shift"].shape), by)} for s, p in net.identity().items()}
-        for by in (-1.0, 1.0)
-    ]
-    expected = [net(IMAGES, params) for params in given]
-    assert not torch.allclose(*expected)
-    monkeypatch.setattr(Meeting, "barrier", threading.Barrier(2))
-    found: dict[int, Tensor] = {}
-
-    def run(i: int) -> None:
-        with torch.no_grad():
-            found[i] = net(IMAGES, given[i])
-
-    threads = [threading.Thread(target=run, args=(i,)) for i in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert all(torch.equal(found[i], expected[i]) for i in range(2))
-
-
-def test_a_pass_inside_a_pass() -> None:
-    """Of the same network and of another, at every site."""
-    net, other = (
-        conditioned(plain(name), features="stages") for name in ("batch-norms", "token-norms")
-    )
-    alone, others = net(IMAGES), other(IMAGES)
-    inside = list[Tensor]()
-
-    def looking(name: str, site: Site, h: Tensor) -> SiteParams:
-        del name, site, h
-        inside.extend((net(IMAGES), other(IMAGES)))
-        return {}
-
-    assert not net.described(IMAGES, describe=looking)
-    assert len(inside) == 2 * len(net.sites())
-    assert all(torch.equal(h, alone) for h in inside[::2])
-    assert all(torch.equal(h, others) for h in inside[1::2])
-    assert torch.equal(net(IMAGES), alone)
-
-
-def test_a_pass_that_fails_leaves_nothing_behind() -> None:
-    net = conditioned(plain("batch-norms"))
-    before = net(IMAGES)
-    with pytest.raises(KeyError, match="beta"):
-        net(IMAGES, {"bn1": {"gamma": torch.ones(2, 6)}})
-    assert torch.equal(net(IMAGES), before)
-    with pytest.raises(LookupError):
-        net.network(IMAGES[0])
-
-
 # --- copies and files
 
 
 @every_kind
 @pytest.mark.parametrize("features", ["last", "stages"])
 def test_copies_and_pickles_are_equal(name: str, features: str) -> None:
-    net = conditioned(plain(name), features=features)
+    net = networks.conditioned(networks.plain(name), features=features)
     params = making.task_params(net, 2)
     expected, buffer = net(IMAGES, params), io.BytesIO()
     torch.save(net, buffer)
@@ -512,7 +252,7 @@ def test_copies_and_pickles_are_equal(name: str, features: str) -> None:
 
 @every_kind
 def test_a_state_dict_survives_a_file(name: str) -> None:
-    net, other = (conditioned(plain(name)) for _ in range(2))
+    net, other = (networks.conditioned(networks.plain(name)) for _ in range(2))
     with torch.no_grad():
         for weight in other.parameters():
             weight.add_(1)
@@ -523,9 +263,12 @@ def test_a_state_dict_survives_a_file(name: str) -> None:
     assert torch.equal(other(IMAGES), net(IMAGES))
 
 
-@every_kind
+@pytest.mark.parametrize(
+    "name",
+    [n if n == "norms-with-acts" else pytest.param(n, marks=pytest.mark.slow) for n in EVERY],
+)
 def test_an_export_takes_any_number_of_images(name: str) -> None:
-    net = conditioned(plain(name), features="stages")
+    net = networks.conditioned(networks.plain(name), features="stages")
     params = making.task_params(net, 1)
     count = torch.export.Dim("count", min=2, max=64)
     fixed = {site: dict.fromkeys(values) for site, values in params.items()}
@@ -541,7 +284,9 @@ def test_an_export_takes_any_number_of_images(name: str) -> None:
 
 
 def published(conditioning: Any = FiLM, frozen: bool = True) -> ConditionedNetwork:
-    net = conditioned(plain("batch-norms"), conditioning=conditioning, frozen=frozen)
+    net = networks.conditioned(
+        networks.plain("batch-norms"), conditioning=conditioning, frozen=frozen
+    )
     return net.of_published()
 
 
@@ -576,7 +321,9 @@ def test_a_mechanism_s_own_weights_are_in_it_all_the_same() -> None:
 def test_weights_that_learned_are_in_it_and_are_taken_from_it() -> None:
     """By a network that stays frozen, too: a state dict is never passed over in silence."""
     learned = published(frozen=False)
-    assert set(learned.state_dict()) == set(conditioned(plain("batch-norms")).state_dict())
+    assert set(learned.state_dict()) == set(
+        networks.conditioned(networks.plain("batch-norms")).state_dict()
+    )
     with torch.no_grad():
         for weight in learned.parameters():
             weight.mul_(1.5)
@@ -592,8 +339,8 @@ def test_weights_that_learned_are_in_it_and_are_taken_from_it() -> None:
 @torch.no_grad()
 def test_adaptive_batch_norm_by_hand(name: str) -> None:
     """Layer by layer: the support set's moments under those of the layers below."""
-    module = plain(name).double()
-    net, support, query = conditioned(module), IMAGES[:1].double(), IMAGES[1:].double()
+    module = networks.plain(name).double()
+    net, support, query = networks.conditioned(module), IMAGES[:1].double(), IMAGES[1:].double()
     params = AdaptiveBatchNorm()(LabeledSet(support, torch.zeros(1, 3, dtype=torch.int64)), 1, net)
 
     def adapt(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
@@ -607,11 +354,11 @@ def test_adaptive_batch_norm_by_hand(name: str) -> None:
     for hook in hooks:
         hook.remove()
     torch.testing.assert_close(net(query, params)[0], by_hand(query[0]))
-    assert largest_difference(net(query), net(query, params)) > 1e-3
+    assert networks.largest_difference(net(query), net(query, params)) > 1e-3
 
 
 def test_a_prior_counts_the_networks_own_statistics() -> None:
-    net = conditioned(plain("plain-batch-norms"))
+    net = networks.conditioned(networks.plain("plain-batch-norms"))
     support = LabeledSet(IMAGES, torch.zeros(2, 3, dtype=torch.int64))
     torch.testing.assert_close(
         net(IMAGES, AdaptiveBatchNorm(prior=1e9)(support, 1, net)), net(IMAGES), rtol=0, atol=1e-4
@@ -621,179 +368,19 @@ def test_a_prior_counts_the_networks_own_statistics() -> None:
 @pytest.mark.parametrize("name", networks.WITH_BATCH_NORMS)
 def test_a_domain_s_statistics_take_the_place_of_the_networks_own(name: str) -> None:
     """Of batch norms without weights, too."""
-    net = conditioned(plain(name))
+    net = networks.conditioned(networks.plain(name))
     found = one_pass(net, [IMAGES[:1], IMAGES[1:]])
     support = LabeledSet(IMAGES, torch.zeros(2, 3, dtype=torch.int64))
     params = AdaptiveBatchNorm(found)(support, 1, net)
     torch.testing.assert_close(net(IMAGES, params), with_statistics(net, found)(IMAGES))
 
 
-# --- what is refused
-
-
-def sequence(*modules: nn.Module) -> nn.Module:
-    return nn.Sequential(nn.Conv2d(1, 4, 3), *modules)
-
-
-class Hiding(nn.BatchNorm2d):
-    """An activation in a norm's code, where it cannot be taken out."""
-
-    def __init__(self, act: Callable[[Tensor], Tensor], affine: bool = True) -> None:
-        super().__init__(4, affine=affine)
-        self.by = act
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.by(super().forward(x))
-
-
-@pytest.mark.parametrize("act", [F.relu, F.silu, F.leaky_relu, F.gelu, torch.tanh, F.relu6])
-@pytest.mark.parametrize("affine", [True, False])
-def test_a_norm_that_hides_an_activation(act: Callable[[Tensor], Tensor], affine: bool) -> None:
-    """Whatever its weights are: at first the last of a block are zero in many networks."""
-    norm = Hiding(act, affine)
-    message = (
-        r"the norm '1', a Hiding, does more after its weight and bias.*leave it out by `sites`"
-    )
-    for zero in (False, True):
-        if zero and affine:
-            nn.init.zeros_(norm.weight)
-        with pytest.raises(UsageError, match=message):
-            conditioned(sequence(norm))
-        assert norm.weight is None or bool((norm.weight == (0 if zero else 1)).all())
-    assert conditioned(sequence(norm, nn.BatchNorm2d(4)), "^2$").crossings == {"2": "2"}
-
-
-class Shared(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv1, self.conv2 = nn.Conv2d(1, 4, 3), nn.Conv2d(4, 4, 3)
-        self.shared, self.norm = nn.BatchNorm2d(4), nn.BatchNorm2d(4)
-
-    def forward(self, x: Tensor) -> Tensor:
-        h = self.shared(self.conv1(x))
-        out: Tensor = self.norm(self.shared(self.conv2(h)))
-        return out.mean((2, 3))
-
-
-def test_a_norm_that_is_passed_twice() -> None:
-    """It is refused as a site, and stays what it is where it is left out."""
-    module = Shared().eval()
-    message = "the norm 'shared' was given 3 and 3 rows for 3 images; a site is passed once, with"
-    with pytest.raises(UsageError, match=message):
-        conditioned(module)
-    torch.testing.assert_close(conditioned(module, "^norm$")(IMAGES)[0], module(IMAGES[0]))
-
-
-class Rows(nn.Module):
-    """Its norm sees patches as rows."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv, self.norm = nn.Conv2d(1, 4, 8, 8), nn.LayerNorm(4)
-
-    def forward(self, x: Tensor) -> Tensor:
-        h: Tensor = self.conv(x).flatten(2).transpose(1, 2)
-        return self.norm(h.flatten(0, 1)).unflatten(0, h.shape[:2]).mean(1)
-
-
-class Keyword(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv, self.norm = nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4)
-
-    def forward(self, x: Tensor) -> Tensor:
-        h: Tensor = self.norm(input=self.conv(x))
-        return h.mean((2, 3))
-
-
-class Pair(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.net = sequence(nn.BatchNorm2d(4))
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        return self.net(x), x
-
-
-class Elsewhere(nn.Module):
-    """It calls its norm by a name that is no module's."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv, self.norm = nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4)
-        self.held = [self.norm]
-
-    def forward(self, x: Tensor) -> Tensor:
-        h: Tensor = self.held[0](self.conv(x))
-        return h.mean((2, 3))
-
-
-class Collision(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.a_b, self.a = nn.BatchNorm2d(1), nn.ModuleDict({"b": nn.BatchNorm2d(1)})
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.a["b"](self.a_b(x))
-        return out.mean((2, 3))
-
-
-def ends(module: nn.Module) -> nn.Module:
-    return sequence(nn.BatchNorm2d(4), module)
-
-
-REFUSED = [
-    (Rows, "the norm 'norm' was given 12 rows for 3 images; a site is passed once, with a row for"),
-    (Keyword, "the norm 'norm' was given no rows for 3 images; .* leave it out by `sites`"),
-    (Pair, "Pair does not give one tensor with a row of features for each image; wrap it in a mod"),
-    (lambda: ends(nn.Flatten(0)), "does not give one tensor with a row of features for each image"),
-    (
-        lambda: ends(nn.Linear(3, 4)),
-        r"does not take images of shape \(1, 16, 16\) \(.*shape.*\); sa",
-    ),
-    (
-        lambda: nn.Conv2d(3, 4, 3),
-        r"Conv2d does not take images of shape \(1, 16, 16\) \(.*\); say by",
-    ),
-    (
-        lambda: sequence(nn.ReLU()),
-        "`sites` is 'all', and the network holds no norm, where sites st",
-    ),
-    (
-        lambda: nn.BatchNorm2d(1),
-        "`sites` is 'all', and the network holds no norm, where sites stan",
-    ),
-    (
-        lambda: sequence(nn.BatchNorm2d(4, track_running_stats=False)),
-        "Sequential gives an image other features beside other images, .*; let its batch norms ke",
-    ),
-    (
-        lambda: sequence(nn.LayerNorm((14, 14))),
-        "the norm '1', a LayerNorm, has no axis of channels that its weight acts on one by one; l",
-    ),
-    (Elsewhere, "Elsewhere does not call its norm 'norm' as the module that it holds by this name"),
-    (Collision, "the sites at the norms 'a_b' and 'a.b' would have one name, a_b; rename a module"),
-    (lambda: Conv4(FiLM), "Conv4 does not take images of shape .*an extractor takes images as"),
-]
-
-
-@pytest.mark.parametrize(("module", "message"), REFUSED)
-def test_a_module_that_cannot_be_conditioned(module: Callable[[], nn.Module], message: str) -> None:
-    with pytest.raises(UsageError, match=message) as raised:
-        conditioned(module())
-    assert "\n" not in str(raised.value)
-
-
-def test_a_network_without_norms_may_be_left_without_sites() -> None:
-    module = sequence(nn.ReLU())
-    net = conditioned(module, "none")
-    assert not net.sites()
-    torch.testing.assert_close(net(IMAGES)[0], module(IMAGES[0]).mean((2, 3)))
+# --- images
 
 
 def test_images_that_the_network_does_not_take() -> None:
     wants = Preprocessing(mean=(0.0,), std=(1.0,), size=16, fixed=True)
-    net = condition(plain("batch-norms"), preprocessing=wants)
+    net = condition(networks.plain("batch-norms"), preprocessing=wants)
     net.check_images(IMAGES)
     with pytest.raises(UsageError, match="takes images of 1 channels, these have 3; convert them"):
         net.check_images(making.pictures(2, channels=3))
@@ -803,12 +390,12 @@ def test_images_that_the_network_does_not_take() -> None:
 
 def test_the_network_normalises_pixels_as_it_is_used_to() -> None:
     wants = Preprocessing(mean=(0.5,), std=(0.25,), size=16)
-    module = plain("batch-norms")
+    module = networks.plain("batch-norms")
     net = condition(module, preprocessing=wants)
     torch.testing.assert_close(net(IMAGES)[0], module((IMAGES[0] - 0.5) / 0.25))
 
 
 def test_tapped_maps_come_in_the_order_of_the_data_flow() -> None:
-    net = conditioned(plain("batch-norms"), features="stages")
+    net = networks.conditioned(networks.plain("batch-norms"), features="stages")
     shapes = [tuple(h.shape[1:]) for h in net.tapped(IMAGES[0], making.plain_visit)]
     assert shapes == [(6, 16, 16), (12,)]
