@@ -133,7 +133,7 @@ def an_answer_leaves_gradients_and_modes_alone(case: Case) -> None:
     model = copy.deepcopy(case.model())
     model.features.extractor.train()
     modes = [m.training for m in model.modules()]
-    model.features.params(EPISODE.support, WAY)
+    model.features.params_of(EPISODE)
     assert [m.training for m in model.modules()] == modes
     expected = model.eval()(EPISODE)
     with torch.no_grad():
