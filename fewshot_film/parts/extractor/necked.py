@@ -67,8 +67,8 @@ class Necked(Extractor):
         affine = self.site.conditioning.affine(zeros)
         if affine is None or any(bool(value.any()) for value in affine):
             raise UsageError(
-                f"{type(self.site.conditioning).__name__} cannot take away what a neck adds, so the "
-                "network's own features are out of reach; pass `conditioning` film or scale"
+                f"{type(self.site.conditioning).__name__} cannot take away what a neck adds, so "
+                "the network's own features are out of reach; pass `conditioning` film or scale"
             )
 
     def embed(
