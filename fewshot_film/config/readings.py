@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import final
@@ -15,6 +16,7 @@ from fewshot_film.base.pixels import as_float
 from fewshot_film.base.seeding import POOL, generator
 from fewshot_film.data.image_set import ImageSet
 from fewshot_film.data.reading.cache import cached, digest
+from fewshot_film.errors import FewShotError, UsageError
 from fewshot_film.parts.extractor import Extractor
 from fewshot_film.tasks.episode import Episode, LabeledSet, Sampler
 from fewshot_film.tasks.transforms import with_channels
@@ -52,7 +54,8 @@ def readings(images: Tensor, extractor: Extractor) -> Tensor:
 class Read:
     """rng -> the sampler's episodes, with readings in the place of their images.
 
-    What was read is kept in a folder, by the state of `rng`: who asks again waits no more.
+    What was read is kept in a folder, by the state of `rng`: who asks again waits no more. Where
+    the folder cannot be written, everybody waits.
     """
 
     def __init__(self, sampler: Sampler, extractor: Extractor, root: Path) -> None:
@@ -72,23 +75,37 @@ class Read:
 
     def sample(self, tasks: int, rng: torch.Generator) -> Episode:
         file = self.folder / f"{tensors_sha256([rng.get_state()])[:24]}-{tasks}.safetensors"
-        if not file.exists():
-            self._write(file, tasks, rng)
-        kept, _ = load_tensors(file)
+        kept = _kept(file)
+        if kept is None:
+            kept = self._made(tasks, rng)
+            _keep(file, kept)
         rng.set_state(kept.pop("rng"))
         return unpacked(kept, self.way, next(self.extractor.parameters()).device)
 
-    def _write(self, file: Path, tasks: int, rng: torch.Generator) -> None:
+    def _made(self, tasks: int, rng: torch.Generator) -> dict[str, Tensor]:
         episode = self.sampler.sample(tasks, rng)
         sets = [self._read(part) for part in (episode.support, episode.query)]
         tensors = packed(replace(episode, support=sets[0], query=sets[1]))
-        self.folder.mkdir(parents=True, exist_ok=True)
-        save_tensors(file, {**tensors, "rng": rng.get_state()}, {})
+        return {**tensors, "rng": rng.get_state()}
 
     def _read(self, labeled: LabeledSet) -> LabeledSet:
         flat = labeled.images.flatten(0, 1)
         found = torch.cat([readings(part, self.extractor) for part in flat.split(BATCH)])
         return replace(labeled, images=found.half().unflatten(0, labeled.images.shape[:2]))
+
+
+def _kept(file: Path) -> dict[str, Tensor] | None:
+    """What was written, or None; what is damaged is made again."""
+    with suppress(UsageError):
+        return load_tensors(file)[0]
+    return None
+
+
+def _keep(file: Path, tensors: dict[str, Tensor]) -> None:
+    """Writes them, where that can be done."""
+    with suppress(OSError, FewShotError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        save_tensors(file, tensors, {})
 
 
 PARTS = ("support", "query")

@@ -25,7 +25,8 @@ class Mixture:
                 f"`shares` are {tuple(shares)}; pass one of 0 or more for each of the "
                 f"{len(samplers)} samplers, not all of them 0"
             )
-        self.samplers, self.shares = tuple(samplers), torch.tensor(shares)
+        self.samplers = tuple(samplers)
+        self.shares = torch.tensor(shares, dtype=torch.float32)
         self.way, self.shot, self.query = samplers[0].way, samplers[0].shot, samplers[0].query
 
     @property

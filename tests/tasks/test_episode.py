@@ -201,6 +201,26 @@ def test_concatenate_keeps_factors_where_all_have_them(first: bool, second: bool
         assert torch.equal(joined, torch.cat([factors, factors]))
 
 
+@pytest.mark.parametrize("part", ["support", "query"])
+def test_concatenate_drops_factors_of_unlike_numbers(part: str) -> None:
+    """Tasks that admit other labellings have no common ones; those of the other set stay."""
+    episodes = []
+    for count in (2, 3, 2):
+        made = making.episode(tasks=1)
+        sets = {
+            name: replace(labeled, factors=torch.zeros(1, 6, count if name == part else 2).long())
+            for name, labeled in (("support", made.support), ("query", made.query))
+        }
+        episodes.append(replace(made, **sets))
+    found = concatenate(episodes)
+    kept = {"support": found.support.factors, "query": found.query.factors}
+    assert kept.pop(part) is None
+    (other,) = kept.values()
+    assert other is not None
+    assert other.shape == (3, 6, 2)
+    assert same(making.task(found, 1), episodes[1])
+
+
 def test_an_episode_moves_as_a_whole() -> None:
     episode = making.episode()
     factors = torch.zeros(3, 6, 2, dtype=torch.int64)
