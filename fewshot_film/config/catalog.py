@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import torch
+
 from fewshot_film.config.config import Config, suited
 from fewshot_film.data.image_set import ImageSet
 from fewshot_film.data.sets.cifar import CIFAR_FS, FC100
@@ -143,9 +145,17 @@ def photo_tasks(data: ImageSet, way: int, shot: int, query: int) -> Sampler:
 
 
 def classes_of(data: ImageSet, domain: str) -> ImageSet:
-    """The classes that a domain holds, of a set whose domains share none."""
-    there = data.domains == data.domain_names.index(domain)
-    return data.of_classes(data.labels[there].unique().tolist())
+    """The classes of a domain, of a set whose domains lie one after the other and share none."""
+    there = (data.domains == data.domain_names.index(domain)).nonzero().squeeze(1)
+    block = slice(int(there[0]), int(there[-1]) + 1)  # of the same memory
+    classes, labels = data.labels[block].unique(return_inverse=True)
+    return ImageSet(
+        data.images[block],
+        labels,
+        tuple(data.names[c] for c in classes.tolist()),
+        torch.zeros_like(labels),
+        (domain,),
+    )
 
 
 def character_or_alphabet(data: ImageSet, way: int, shot: int, query: int) -> Sampler:

@@ -96,8 +96,11 @@ class ImageSet:
         """Square images of `size` pixels, by antialiased bilinear interpolation."""
         if self.images.shape[-2:] == (size, size):
             return self
-        chunks = self.images.split(1024)  # as floats they take four times the room, one by one
-        return replace(self, images=torch.cat([_resized(chunk, size) for chunk in chunks]))
+        resized = self.images.new_empty(*self.images.shape[:2], size, size)
+        # in chunks, since floats take four times the room
+        for into, chunk in zip(resized.split(1024), self.images.split(1024), strict=True):
+            into.copy_(_resized(chunk, size))
+        return replace(self, images=resized)
 
     def _domain(self, name: str) -> int:
         if name not in self.domain_names:
