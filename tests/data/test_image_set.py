@@ -7,6 +7,7 @@ from making import numbers
 
 from fewshot_film.data.image_set import ImageSet, joined
 from fewshot_film.errors import UsageError
+from fewshot_film.tasks.plain import EpisodeSampler
 
 DATA = making.image_set([4, 2, 6, 3], domains=3)
 LARGE = making.image_set([20, 30, 25, 15], domains=3)
@@ -116,3 +117,50 @@ def test_joined_keeps_what_is_what() -> None:
     assert described(joined(parts)) == described(LARGE)
     assert joined([parts[0], LARGE]).domain_names == ("domain0", *LARGE.domain_names)
     assert described(joined([parts[0], LARGE])) == described(LARGE)
+
+
+def test_a_large_set_is_resized_in_parts() -> None:
+    """Each image as it is alone, to a smaller size and to a larger one."""
+    data, number = making.image_set([2100], size=6), torch.arange(2100)
+    for size in (4, 9):
+        found = data.resize(size).images
+        for part in (slice(0, 3), slice(1022, 1027), slice(2046, 2050), slice(2097, 2100)):
+            assert torch.equal(found[part], data.of_images(number[part]).resize(size).images)
+
+
+# --- readings
+
+
+def read() -> ImageSet:
+    """A set whose images have been read: as many numbers each, and one pixel."""
+    rng = making.seeded()
+    return replace(LARGE, images=torch.randn(len(LARGE), 7, 1, 1, generator=rng).half())
+
+
+def test_readings_are_chosen_as_images_are() -> None:
+    data = read()
+    assert data.channels == 7
+    assert data.resize(1) is data
+    for chosen, pictured in (
+        (data.of_classes([3, 0]), LARGE.of_classes([3, 0])),
+        (data.of_domains(["domain1"]), LARGE.of_domains(["domain1"])),
+        (data.with_at_least(21), LARGE.with_at_least(21)),
+    ):
+        numbers_of = numbers(pictured.images.float() / 255)
+        assert torch.equal(chosen.images, data.images[numbers_of])
+        assert torch.equal(chosen.labels, pictured.labels)
+        assert torch.equal(chosen.domains, pictured.domains)
+        assert chosen.images.dtype == torch.float16
+    both = joined([data, data])
+    assert torch.equal(both.images, data.images.repeat(2, 1, 1, 1))
+
+
+def test_readings_are_drawn_as_they_are() -> None:
+    """What a task holds are their values, which no division by 255 has changed."""
+    data = read()
+    drawn = EpisodeSampler(data, 3, 2, 2).sample(4, making.seeded(1))
+    pictured = EpisodeSampler(LARGE, 3, 2, 2).sample(4, making.seeded(1))
+    index = numbers(pictured.query.images)
+    assert drawn.query.images.dtype == torch.float32
+    assert torch.equal(drawn.query.images, data.images[index].float())
+    assert torch.equal(drawn.query.labels, pictured.query.labels)
