@@ -1,15 +1,30 @@
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import making
 import official
+import photographs
 import pytest
 from running import picture_folder
 
 from fewshot_film.base.seeding import TRAINING, generator
-from fewshot_film.config.catalog import ENTRIES, Entry, entry, folder_entry, large_classes
+from fewshot_film.config.catalog import (
+    ENTRIES,
+    Entry,
+    default_config,
+    entry,
+    folder_entry,
+    large_classes,
+)
+from fewshot_film.config.config import Config
+from fewshot_film.data.image_set import ImageSet
+from fewshot_film.data.sets.photographs import side_by_side
 from fewshot_film.data.source import SPLITS
 from fewshot_film.errors import UsageError
-from fewshot_film.tasks import CrossDomainSampler, SameDomainSampler
+from fewshot_film.parts.extractor import EXTRACTORS
+from fewshot_film.tasks import AttributeSampler, CrossDomainSampler, Mixture, SameDomainSampler
+from fewshot_film.tasks.photo_attributes import FactorLevels
 from fewshot_film.tasks.plain import EpisodeSampler
 
 
@@ -106,7 +121,10 @@ def test_glyph_tasks_in_a_domain(name: str) -> None:
     assert not set(images["train"].names) & set(images["test"].names)
 
 
-SHARED = [name for name in ENTRIES if ENTRIES[name].source.domains and name not in BY_DOMAIN]
+ASKING = [name for name in ENTRIES if ENTRIES[name].factors and name not in GLYPHS]
+SHARED = [
+    name for name in ENTRIES if ENTRIES[name].source.domains and name not in (*BY_DOMAIN, *ASKING)
+]
 
 
 @pytest.mark.parametrize("name", SHARED)
@@ -137,3 +155,131 @@ def test_data_sets_of_several_domains_share_their_classes() -> None:
         for kind in ("", "-across")
     }
     assert all(len(set(ENTRIES[name].source.classes.values())) == 1 for name in SHARED)
+
+
+# --- tasks that ask for one of several labellings
+
+
+def images_for(name: str, each: int = 8) -> ImageSet:
+    """What the tasks of a data set can be drawn from: small, with as many domains as it has."""
+    found = entry(name)
+    if name == "character-or-alphabet":
+        data = making.image_set([each] * 12, size=12)
+        return replace(data, names=tuple(f"alphabet{c % 4}/character{c}" for c in range(12)))
+    data = photographs.numbered([each] * 6, size=24, domains=max(1, len(found.source.domains)))
+    return side_by_side(data, making.image_set([each] * 7)) if name == "photos" else data
+
+
+@pytest.mark.parametrize("name", ASKING)
+def test_tasks_that_ask(name: str) -> None:
+    """In every split for the same, with every labelling that the images admit beside the labels."""
+    found, data = entry(name), images_for(name, each=40)
+    samplers = [found.training(data, 3, 2, 2)]
+    samplers += [found.evaluating(split)(data, 3, 2, 2) for split in SPLITS]
+    for sampler in samplers:
+        assert sampler.groups == samplers[0].groups
+        assert len(sampler.groups) == found.factors
+        assert all(group.startswith("which ") for group in sampler.groups)
+        episode = sampler.sample(2, generator(0, TRAINING))
+        assert episode.query.images.shape == (2, 6, *data.images.shape[1:])
+        factors = episode.support.factors
+        nested = name == "character-or-alphabet"  # which cannot be crossed
+        assert (factors is None) == nested
+        if factors is not None:
+            assert factors.shape[2] == found.factors
+            agrees = (factors == episode.support.labels.unsqueeze(2)).all(1)
+            assert agrees.any(1).all(), "the labels are one of them"
+
+
+def test_tasks_change_their_images_where_they_say_so() -> None:
+    """Then readings cannot be kept image by image."""
+    rendered = {name for name in ENTRIES if ENTRIES[name].renders}
+    assert rendered == {
+        *(name for name in GLYPHS if name not in BY_DOMAIN),
+        *(name for name in ENTRIES if name.startswith("photo")),
+        "office-attributes",
+    }
+    for name in ASKING:
+        data = images_for(name, each=40)
+        episode = entry(name).training(data, 3, 2, 2).sample(4, generator(0, TRAINING))
+        stored = {tuple(image.flatten().tolist()) for image in data.images}
+        drawn = (episode.query.images * 255).round().byte().flatten(0, 1)
+        known = [tuple(image.flatten().tolist()) in stored for image in drawn]
+        assert all(known) == (name not in rendered), name
+
+
+def test_levels_in_between_are_no_levels_of_the_training() -> None:
+    data = images_for("photo-attributes")
+    seen, unseen = (
+        entry(name).training(data, 3, 1, 1)
+        for name in ("photo-attributes", "photo-attributes-new-levels")
+    )
+    assert isinstance(seen, AttributeSampler)
+    assert isinstance(unseen, AttributeSampler)
+    assert seen.names == unseen.names
+    for one, other in zip(seen.attributes, unseen.attributes, strict=True):
+        assert isinstance(one, FactorLevels)
+        assert isinstance(other, FactorLevels)
+        assert one.name == other.name
+        assert not set(one.levels) & set(other.levels)
+
+
+def test_what_photos_learns_from() -> None:
+    """Six kinds of task, by their shares; those of characters alone and of objects alone."""
+    data = images_for("photos")
+    sampler = entry("photos").training(data, 3, 1, 1)
+    assert isinstance(sampler, Mixture)
+    assert sampler.shares.tolist() == pytest.approx([0.25, 0.1, 0.1, 0.1, 0.25, 0.2])
+    assert float(sampler.shares.sum()) == pytest.approx(1)
+    for kind, part in enumerate(sampler.samplers):
+        episode = part.sample(3, generator(0, TRAINING))
+        grey = [images[:, :1].expand_as(images).equal(images) for images in episode.query.images]
+        assert (episode.support.factors is None) == (kind >= 4)
+        if kind == 5:
+            assert all(grey)
+            assert int(episode.class_ids.max()) < 7
+        assert int(episode.class_ids.max()) < (7 if kind == 5 else 6)
+
+
+# --- defaults
+
+
+LITE = "efficientnet-lite0"
+
+
+@pytest.mark.parametrize("dataset", ["glyphs", "omniglot", "cifar-fs", "pacs", "photo-attributes"])
+@pytest.mark.parametrize("extractor", [LITE, f"{LITE}:neck=16,sites=none", "timm:resnet34"])
+def test_a_network_that_others_trained_brings_its_defaults(dataset: str, extractor: str) -> None:
+    config = default_config(dataset, extractor=extractor)
+    assert (config.size, config.channels, config.normalization) == (128, 3, "running")
+    assert (config.head, config.augmentation) == ("cosine", "none")
+    assert config.encoder == "feature-contrast"
+    suits = entry(dataset).defaults
+    assert (config.way, config.shot, config.pool) == (suits.way, suits.shot, suits.pool)
+    assert config.extractor == str(EXTRACTORS.read(extractor))
+
+
+def test_its_defaults_are_of_a_folder_too() -> None:
+    config = default_config(data="pictures", extractor=LITE)
+    assert (config.size, config.head, config.augmentation) == (128, "cosine", "none")
+
+
+def test_what_is_chosen_is_kept() -> None:
+    chosen: dict[str, Any] = {"size": 64, "head": "ridge", "augmentation": "flip-crop"}
+    config = default_config("cifar-fs", extractor=LITE, **chosen)
+    assert {name: getattr(config, name) for name in chosen} == chosen
+    plain = default_config("cifar-fs", extractor=LITE, adapter="none")
+    assert (plain.size, plain.encoder) == (128, Config.encoder)
+
+
+def test_own_networks_keep_the_data_set_s_defaults() -> None:
+    assert default_config("cifar-fs", extractor="resnet12").size == 32
+    small = default_config("photo-attributes", extractor="conv4")
+    assert (small.size, small.channels, small.pool) == (128, 3, 1000)
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_every_data_set_has_a_config(name: str) -> None:
+    config = default_config(name)
+    assert config.dataset == name
+    assert config.channels == (entry(name).source.channels or config.channels)
