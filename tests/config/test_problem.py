@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import making
+import photographs
 import pytest
 import torch
 from official import shade
@@ -11,14 +12,14 @@ from running import Count, picture_folder
 
 from fewshot_film.base.seeding import TEST, TRAINING, generator
 from fewshot_film.config import problem as module
-from fewshot_film.config.catalog import Entry
+from fewshot_film.config.catalog import Entry, default_config
 from fewshot_film.config.config import Config
-from fewshot_film.config.problem import Problem, problem_of, training_sampler
+from fewshot_film.config.problem import Problem, converts, problem_of, training_sampler
 from fewshot_film.config.protocol import Protocol
 from fewshot_film.data.image_set import ImageSet
 from fewshot_film.data.source import DataSource
 from fewshot_film.errors import UsageError
-from fewshot_film.tasks import SameDomainSampler
+from fewshot_film.tasks import Pool, SameDomainSampler, photo_attribute_tasks
 from fewshot_film.tasks.plain import EpisodeSampler
 
 DOMAINS = ("domain0", "domain1", "domain2")
@@ -154,6 +155,36 @@ def test_training_tasks_follow_their_config() -> None:
     assert (torch.stack([(drawn == c).sum(1) for c in range(4)]) != 3).any()
 
 
+def test_training_tasks_of_a_pool() -> None:
+    """They are on so many sets, asked for what the tasks ask for and nothing else."""
+    problem, data = Counted().problem(), making.image_set([9] * 6)
+    config = Config(way=3, shot=1, query=2, pool=4)
+    pool = training_sampler(problem, config, data)
+    assert isinstance(pool, Pool)
+    assert (pool.size, pool.way, pool.shot, pool.query) == (4, 3, 1, 2)
+    drawn = pool.sample(40, generator(0, TRAINING))
+    whole = torch.cat([drawn.support.images, drawn.query.images], dim=1)
+    sets = {tuple(sorted(numbers)) for numbers in making.numbers(whole).tolist()}
+    assert len(sets) == 4
+    assert isinstance(training_sampler(problem, replace(config, pool=None), data), EpisodeSampler)
+
+
+@pytest.mark.parametrize(("asked", "columns"), [(("blur",), [2]), (None, [0, 1, 2])])
+@pytest.mark.parametrize("grey", [False, True])
+def test_a_pool_asks_what_its_sampler_asks(
+    asked: tuple[str, ...] | None, columns: list[int], grey: bool
+) -> None:
+    """Whatever converts the images on their way."""
+    factory = partial(photo_attribute_tasks, factors=("hue", "blur"), asked=asked)
+    entry = replace(Counted().problem().entry, training=factory)
+    problem = replace(Counted().problem(channels=1 if grey else 3), entry=entry)
+    data = photographs.numbered([9] * 4)
+    pool = training_sampler(problem, Config(way=3, shot=1, query=2, pool=4), data)
+    assert isinstance(pool, Pool)
+    assert pool.columns == columns
+    assert pool.sample(2, generator(0, TRAINING)).query.images.shape[2] == (1 if grey else 3)
+
+
 @pytest.mark.parametrize("training", [True, False])
 def test_uniform_queries_are_for_plain_tasks(training: bool) -> None:
     config, data = Config(query_draw="uniform"), making.image_set([9] * 6)
@@ -181,6 +212,14 @@ def test_grey_tasks_for_a_colour_model(dataset: str) -> None:
     assert all(torch.equal(a[:, :, c], b[:, :, 0]) for c in range(3))
     with pytest.raises(UsageError, match=r"takes images with 3 channels, .* has 1; train with"):
         replace(colour, convert=False).sampler(Protocol.of(config))
+
+
+def test_images_are_converted_unasked_for_a_network_that_others_trained() -> None:
+    """It takes what it took."""
+    own, foreign = Config(dataset="omniglot"), default_config("omniglot", extractor="timm")
+    assert not problem_of(own, Path()).convert
+    assert problem_of(foreign, Path()).convert
+    assert (converts(own), converts(foreign)) == (False, True)
 
 
 def test_pictures_are_resized(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from fewshot_film.config.build import build
 from fewshot_film.config.config import FAMILIES, Config, suited
 from fewshot_film.config.machine import Machine
 from fewshot_film.config.protocol import Question
-from fewshot_film.config.stored import FIRST, from_json, from_values, to_json
+from fewshot_film.config.stored import FIRST, from_json, from_values, to_json, to_values
 from fewshot_film.errors import UsageError
 from fewshot_film.model.auxiliary import AUXILIARIES
 from fewshot_film.model.objective import OBJECTIVES
@@ -254,6 +254,14 @@ def test_a_config_builds_the_same_after_being_stored() -> None:
     config = Config(extractor="conv4:width=4", conditioning="gate", generator="per-site")
     a, b = build(config), build(from_json(to_json(config), "file"))
     assert all(torch.equal(x, b.state_dict()[name]) for name, x in a.state_dict().items())
+
+
+def test_what_a_file_does_not_say_yet_is_at_its_default() -> None:
+    """As those that were written before there was a pool."""
+    values = to_values(Config(seed=3))
+    assert values.pop("pool") is None
+    assert from_values(values) == Config(seed=3)
+    assert from_values(to_values(Config(pool=50))).pool == 50
 
 
 # --- bad input
