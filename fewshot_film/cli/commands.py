@@ -11,9 +11,10 @@ import tyro
 
 from fewshot_film.base.files import write_atomic
 from fewshot_film.cli.flags import Flags, config_of, default_out, label
-from fewshot_film.config.catalog import ENTRIES
+from fewshot_film.config.catalog import ENTRIES, entry
 from fewshot_film.config.config import Config
 from fewshot_film.config.machine import HERE, Machine
+from fewshot_film.config.problem import converts
 from fewshot_film.config.protocol import Protocol, Question
 from fewshot_film.data.root import data_root
 from fewshot_film.errors import UsageError
@@ -72,6 +73,9 @@ class Train:
             f"every {c.validate_every} steps a checkpoint and a validation on "
             f"{c.validation_episodes} episodes; run folder {out}"
         )
+        if _is_converted(c):
+            change = "get three equal channels" if c.channels == 3 else "become grey"
+            print(f"the images of {c.dataset} {change}, as the network takes them")
         if self.resume and not resumed:
             print(f"there is no run in {out} to resume: a new one begins", file=sys.stderr)
         run = train(c, out, self.machine, resume=self.resume)
@@ -212,13 +216,13 @@ class Datasets:
     def run(self) -> None:
         root = data_root(self.data_root)
         rows = [["name", "tasks", "classes", "images", "licence", "here?"]]
-        for name, entry in ENTRIES.items():
-            source = entry.source
+        for name, known in ENTRIES.items():
+            source = known.source
             here = "present" if source.present(root) else source.obtain
             counts = [
                 " / ".join(map(str, part.values())) for part in (source.classes, source.images)
             ]
-            rows.append([name, entry.tasks, *counts, source.licence, here])
+            rows.append([name, known.tasks, *counts, source.licence, here])
         print(table(rows))
         print(f"data root: {root}")
         print("your own pictures: --data FOLDER, one sub-folder for each class")
@@ -230,6 +234,13 @@ def _batch(config: Config) -> str:
         images = OBJECTIVES.read(config.objective).option("images")
         return f"{config.tasks} batches of {images} images"
     return f"{config.tasks} {config.way}-way {config.shot}-shot tasks"
+
+
+def _is_converted(config: Config) -> bool:
+    """Whether images have other channels than the network takes; pictures are read as they are."""
+    if config.data or not converts(config):
+        return False
+    return entry(config.dataset).source.channels != config.channels
 
 
 def _check_folder(argument: str, file: Path | None) -> None:

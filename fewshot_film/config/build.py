@@ -57,6 +57,11 @@ def _extractor(config: Config) -> Extractor:
         channels=config.channels,
         size=config.size,
     )
+    if made.channels not in (None, config.channels):
+        raise UsageError(
+            f"`channels` is {config.channels}, and extractor {config.extractor} takes images of "
+            f"{made.channels}; pass `channels={made.channels}`"
+        )
     if config.classifies and made.needs_support:
         raise UsageError(
             f"objective classify has no support sets for `normalization` {config.normalization}; "
@@ -77,7 +82,13 @@ def _adapter(config: Config, extractor: Extractor, head: Head) -> Adapter:
 
 
 def _encoder(config: Config, extractor: Extractor) -> TaskEncoder:
-    made = ENCODERS.read(config.encoder)(
+    chosen = ENCODERS.read(config.encoder)
+    if extractor.reads and chosen.takes("channels"):
+        raise UsageError(
+            f"`encoder` {config.encoder} looks at pixels, and extractor {config.extractor} reads "
+            "every image once, after which there are none; pass `encoder=feature-contrast`"
+        )
+    made = chosen(
         channels=config.channels,
         size=config.size,
         feature_dim=extractor.feature_dim(config.channels, config.size),

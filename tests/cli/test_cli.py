@@ -1,3 +1,4 @@
+import re
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from fewshot_film.errors import FewShotError, UsageError
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 
+LITE = "efficientnet-lite0"
 EVALUATION = (
     "dataset",
     "data",
@@ -100,6 +102,41 @@ def test_help_of_train_shows_the_data_set_s_defaults(capsys: pytest.CaptureFixtu
     assert "Classes a task. (default: 5)" in helped(capsys, "train")
     text = helped(capsys, "train", "--data=some/folder")
     assert "(default: 84)" in text
+
+
+def test_help_of_train_shows_what_suits_a_network_that_others_trained(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    text = helped(capsys, "train", "--extractor", f"{LITE}:neck=16,sites=none")
+    for flag, value in (("size", 128), ("channels", 3), ("head", "cosine"), ("learning", 0.001)):
+        assert re.search(rf"--{flag}.*?\(default: {value}\)", text)
+    assert "(default: feature-contrast)" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--extractor", LITE], "the images of glyphs get three equal channels, as the network t"),
+        (["--dataset", "omniglot", "--extractor", LITE], "the images of omniglot get three equal"),
+        (["--dataset", "cifar-fs", "--extractor", LITE], None),
+        (["--data", "pictures", "--extractor", LITE], None),
+        (["--dataset", "omniglot"], None),
+    ],
+)
+def test_a_training_says_that_images_are_converted(
+    words: list[str],
+    says: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise FewShotError("seen")
+
+    monkeypatch.setattr(commands, "train", stop)
+    assert command("train", *words) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1 + (says is not None)
+    assert says is None or lines[1].startswith(says)
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -250,6 +287,34 @@ def test_a_default_without_effect_goes_and_a_flag_without_effect_is_refused() ->
     assert config_typed("--dataset=pacs", "--objective=classify").adapter == "none"
     with pytest.raises(UsageError, match=r"^`generator` is per-site, and adapter none generates"):
         config_typed("--adapter", "none", "--generator", "per-site")
+
+
+@pytest.mark.parametrize("dataset", [None, "omniglot", "cifar-fs", "photo-attributes"])
+def test_a_network_that_others_trained_is_typed_once(dataset: str | None) -> None:
+    """It brings what suits it, wherever it stands; what is typed beside it is kept."""
+    words = ["--dataset", dataset] if dataset else []
+    typed, name = ["--extractor", f"{LITE}:neck=16,sites=none"], dataset or "glyphs"
+    expected = default_config(name, extractor=typed[1])
+    assert (expected.size, expected.channels, expected.head) == (128, 3, "cosine")
+    assert config_typed(*words, *typed) == config_typed(*typed, *words) == expected
+    assert config_typed(*typed, *words, "--size", 64, "--head", "ridge") == default_config(
+        name, extractor=typed[1], size=64, head="ridge"
+    )
+    assert config_typed("--extractor=conv4:width=8", *words, *typed) == expected
+    own = config_typed(*typed, *words, "--extractor", "conv4:width=8")
+    assert own == default_config(name, extractor="conv4:width=8")
+
+
+def test_a_folder_and_a_network_that_others_trained() -> None:
+    config = config_typed("--data", "b", "--extractor", LITE)
+    assert config == default_config(data="b", extractor=LITE)
+    assert (config.size, config.augmentation) == (128, "none")
+
+
+def test_resume_goes_on_with_the_network_of_the_run(tmp_path: Path) -> None:
+    stored = default_config("omniglot", extractor=LITE, size=64)
+    (tmp_path / "config.json").write_text(to_json(stored))
+    assert config_typed("--resume", "--out", tmp_path) == stored
 
 
 def test_resume_finds_the_default_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,9 +1,12 @@
 import copy
 import pickle
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import foreign
 import making
+import necks
 import numpy as np
 import pytest
 import torch
@@ -14,6 +17,7 @@ from fewshot_film.errors import UsageError
 from fewshot_film.model.adapted import AdaptedClassifier
 from fewshot_film.model.classifier import FewShotClassifier
 from fewshot_film.parts.adaptation import NoAdaptation
+from fewshot_film.parts.extractor.necked import Necked
 from fewshot_film.parts.head import HEADS, WhitenedHead, class_means, within_class_whitening
 
 LABELS = ["cat", "ant", "bee", "cat", "bee", "ant"]
@@ -296,3 +300,69 @@ def test_labels_of_several_kinds(odd: object, model: FewShotClassifier) -> None:
 
 def test_words_of_two_types_are_words(model: FewShotClassifier) -> None:
     assert model.adapt(IMAGES, [np.str_("cat"), *LABELS[1:]]).classes == ("ant", "bee", "cat")
+
+
+# --- what a frozen network reads
+
+READING = (
+    {"encoder": "feature-contrast"},
+    {"encoder": "prototype-mean"},
+    {"encoder": "feature-contrast", "adapter": "safe"},
+    *({"adapter": name} for name in ("constant", "gradient", "none", "frozen")),
+)
+by_reading = pytest.mark.parametrize(
+    "choices", READING, ids=lambda choice: "".join(choice.values())
+)
+
+
+def reading(choices: dict[str, str], extractor: str = "tiny:grey") -> FewShotClassifier:
+    with foreign.known():
+        return making.classifier(extractor=extractor, **choices)
+
+
+@by_reading
+def test_every_image_is_read_once(choices: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever looks at it: the encoder, the head, what leaves images out, and the features."""
+    model = reading(choices)
+    net = model.features.extractor
+    assert isinstance(net, Necked)
+    given = necks.passes(net, monkeypatch)
+    model.adapt(IMAGES, LABELS)
+    assert given == [6]
+    model.features.adapt(IMAGES, LABELS)
+    assert given == [6, 6]
+    with torch.no_grad():
+        model(making.episode(tasks=2))
+    assert given == [6, 6, 2 * 6, 2 * 6]
+
+
+@by_reading
+def test_readings_are_answered_as_their_images_are(choices: dict[str, str]) -> None:
+    model, episode = reading(choices), making.episode(tasks=1)
+    support, query = model.features.read(episode.support), model.features.read(episode.query)
+    assert support.images.shape[-2:] == (1, 1)
+    assert torch.equal(support.labels, episode.support.labels)
+    expected = model(episode)
+    close(model(replace(episode, support=support, query=query)), expected)
+    adapted = model.adapt(episode.support.images[0], episode.support.labels[0])
+    close(adapted(episode.query.images[0]), expected[0])
+
+
+def test_readings_are_not_read_again() -> None:
+    model = reading({"adapter": "none"})
+    read = model.features.read(making.labeled(1, 3, 2))
+    assert model.features.read(read) is read
+
+
+def test_what_a_task_changes_is_not_read() -> None:
+    given = making.labeled(1, 3, 2)
+    assert making.classifier().features.read(given) is given
+    assert reading(READING[0], "tiny:grey,sites=last").features.read(given) is given
+
+
+def test_an_encoder_of_pixels_and_a_network_that_reads() -> None:
+    """Where an image passes the network for every task, there are pixels to look at."""
+    with pytest.raises(UsageError, match=r"^`encoder` discriminative.* looks at pixels, and extra"):
+        reading({"encoder": "discriminative"})
+    model = reading({"encoder": "discriminative"}, "tiny:grey,sites=last")
+    assert model.adapt(IMAGES, LABELS)(QUERIES).shape == (5, 3)

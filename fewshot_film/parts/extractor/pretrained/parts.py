@@ -1,7 +1,7 @@
 """Networks that others trained as parts: each by name, with sites at norms that it has.
 
 `sites`, `features` and `frozen` mean what they mean in `condition`; with `neck`, so many features
-that are learned stand beside the network's own (see `Necked`).
+that are learned stand beside the network's own (see `Necked`), which reads all stages.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fewshot_film.base.values import AtLeast, First
+from fewshot_film.errors import UsageError
 from fewshot_film.parts.extractor.base import ConditioningFactory, Extractor
 from fewshot_film.parts.extractor.conditioned import condition
 from fewshot_film.parts.extractor.necked import Necked
@@ -16,12 +17,15 @@ from fewshot_film.parts.extractor.pretrained.network import Pretrained
 from fewshot_film.parts.extractor.pretrained.own_file import MAKE, check_trusted, from_file, split
 from fewshot_film.parts.extractor.pretrained.zoo import pretrained_network
 
+LAST = "last"
+"""The features that a network ends in."""
+
 
 def efficientnet_lite0(
     conditioning: ConditioningFactory,
     *,
     sites: str = "late",
-    features: str = "last",
+    features: str = LAST,
     frozen: bool = True,
     neck: Annotated[int | None, AtLeast(1)] = None,
 ) -> Extractor:
@@ -36,7 +40,7 @@ def efficientnet_lite1(
     conditioning: ConditioningFactory,
     *,
     sites: str = "late",
-    features: str = "last",
+    features: str = LAST,
     frozen: bool = True,
     neck: Annotated[int | None, AtLeast(1)] = None,
 ) -> Extractor:
@@ -51,7 +55,7 @@ def efficientnet_lite2(
     conditioning: ConditioningFactory,
     *,
     sites: str = "late",
-    features: str = "last",
+    features: str = LAST,
     frozen: bool = True,
     neck: Annotated[int | None, AtLeast(1)] = None,
 ) -> Extractor:
@@ -68,7 +72,7 @@ def timm_extractor(
     name: Annotated[str, First()] = "resnet18",
     trained: bool = True,
     sites: str = "late",
-    features: str = "last",
+    features: str = LAST,
     frozen: bool = True,
     neck: Annotated[int | None, AtLeast(1)] = None,
 ) -> Extractor:
@@ -83,7 +87,7 @@ def torchvision_extractor(
     name: Annotated[str, First()] = "resnet18",
     trained: bool = True,
     sites: str = "late",
-    features: str = "last",
+    features: str = LAST,
     frozen: bool = True,
     neck: Annotated[int | None, AtLeast(1)] = None,
 ) -> Extractor:
@@ -97,7 +101,7 @@ def file_extractor(
     *,
     path: Annotated[str, First()] = f"network.py:{MAKE}",
     sites: str = "late",
-    features: str = "last",
+    features: str = LAST,
     frozen: bool = True,
     neck: Annotated[int | None, AtLeast(1)] = None,
 ) -> Extractor:
@@ -116,6 +120,11 @@ def _made(
     frozen: bool,
     neck: int | None,
 ) -> Extractor:
+    if neck is not None and features != LAST:
+        raise UsageError(
+            f"`features` is {features}, and a neck of {neck} reads all stages beside the last; "
+            "leave `features` or `neck` out"
+        )
     network = condition(
         found.module,
         sites,
