@@ -1,22 +1,29 @@
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import foreign
 import numpy as np
 import pytest
 import torch
-from running import QUIET, picture_folder
+from running import QUIET, SHORT, picture_folder
 
 from fewshot_film.base.seeding import TEST, generator
-from fewshot_film.config.catalog import ENTRIES
+from fewshot_film.config.build import build
+from fewshot_film.config.catalog import ENTRIES, default_config
 from fewshot_film.config.config import Config
 from fewshot_film.config.machine import Machine
 from fewshot_film.config.problem import Problem, problem_of
 from fewshot_film.config.protocol import Question
+from fewshot_film.data.image_set import ImageSet
 from fewshot_film.errors import UsageError
 from fewshot_film.runs.report import evaluate_run
 from fewshot_film.runs.run import Run
+from fewshot_film.runs.training import fit
+from fewshot_film.runs.training_episodes import TrainingEpisodes
 from fewshot_film.runs.trial import problem_in_question, trial
+from fewshot_film.tasks import Augmented, Pool
 from fewshot_film.tasks.numbered import numbered
 
 
@@ -71,6 +78,85 @@ def test_a_problem_that_is_there_is_asked_about(trained: Path) -> None:
     assert put.protocol == trial(trained, Question(episodes=1), QUIET).protocol
 
 
+def counting(problem: Problem, loads: list[str]) -> Problem:
+    """The problem, which notes what is loaded of its data set."""
+    source = problem.entry.source
+
+    def load(root: Path, split: str) -> ImageSet:
+        loads.append(split)
+        return source.load(root, split)
+
+    entry = replace(problem.entry, source=replace(source, load=load))
+    return replace(problem, entry=entry, loaded={}, readings={})
+
+
+# --- a network that reads
+
+
+@pytest.fixture(scope="module")
+def reading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A run of a small foreign network with a neck on grey images; its data root is beside it."""
+    place = tmp_path_factory.mktemp("runs")
+    choices: dict[str, Any] = SHORT | {"extractor": "tiny", "size": 16, "steps": 2, "pool": 4}
+    with foreign.known():
+        config = default_config("glyphs", **choices)
+        yield fit(config, place / "reading", on(place / "root")).path
+
+
+def test_what_is_evaluated_twice_is_loaded_once(reading: Path) -> None:
+    """And read once: the second time asks for no pass through the network."""
+    loads, root = list[str](), reading.parent / "root"
+    problem = counting(problem_of(Run(reading).config(), root), loads)
+    asked = Question(episodes=3)
+    first = evaluate_run(reading, asked, on(root), problem=problem)
+    files = set(root.rglob("*.safetensors"))
+    again = evaluate_run(f"{reading}@frozen", asked, on(root), problem=problem)
+    assert loads == ["test"] * 2, "as pictures, and to be read"
+    assert len(problem.readings) == 1
+    assert set(root.rglob("*.safetensors")) == files
+    assert first.protocol == again.protocol
+    assert evaluate_run(reading, asked, on(root)).evaluation.accuracies.tolist() == (
+        first.evaluation.accuracies.tolist()
+    )
+
+
+def test_grey_images_are_converted_unasked(reading: Path) -> None:
+    """In the training's own test and on another data set; people see the same tasks in colour."""
+    for question in (Question(episodes=2), Question(dataset="glyphs-characters", episodes=2)):
+        put = trial(reading, question, on(reading.parent / "root"))
+        drawn = list(put.episodes())
+        pictured = list(numbered(put.pictured, 2, 0))
+        net = put.classifier.features.extractor
+        for read, seen in zip(drawn, pictured, strict=True):
+            assert torch.equal(read.query.labels, seen.query.labels)
+            assert torch.equal(read.class_ids, seen.class_ids)
+            assert seen.query.images.shape[2:] == (3, 16, 16)
+            by_hand = net.read(seen.query.images.flatten(0, 1)).half().float()
+            torch.testing.assert_close(read.query.images[0], by_hand, rtol=1e-3, atol=1e-3)
+            assert put.classifier(read).argmax(2).equal(put.classifier(seen).argmax(2))
+
+
+def test_training_tasks_are_those_of_the_pool(reading: Path) -> None:
+    """Which are of images that were read."""
+    config, root = Run(reading).config(), reading.parent / "root"
+    problem = problem_of(config, root)
+    read = problem.read_by(build(config).features.extractor, progress=False)
+    episodes = TrainingEpisodes(config, read, read.images("train"))
+    for step in range(2):
+        assert episodes.at(step).query.images.shape[-2:] == (1, 1)
+    assert isinstance(episodes.sampler, Augmented)
+    assert isinstance(episodes.sampler.sampler, Pool)
+
+
+def test_a_run_adapts_on_pictures(reading: Path) -> None:
+    """As a person has them, with the answers that its evaluation gives."""
+    put = trial(reading, Question(episodes=1), on(reading.parent / "root"))
+    (seen,) = numbered(put.pictured, 1, 0)
+    task = put.classifier.adapt(seen.support.images[0], seen.support.labels[0])
+    expected = put.classifier(next(put.episodes()))[0]
+    torch.testing.assert_close(task(seen.query.images[0]), expected, rtol=0, atol=1e-2)
+
+
 # --- what a question is about
 
 DIGITS = Config(dataset="digits", train_domains="mnist", test_domains="usps")
@@ -79,6 +165,13 @@ COLOUR = replace(DIGITS, channels=3, size=32)
 
 def about(question: Question, config: Config, base: Config | None = None) -> Problem:
     return problem_in_question(question, config, base or config, Path())
+
+
+def test_a_network_that_others_trained_has_images_converted_for_it() -> None:
+    config = default_config("omniglot", extractor="timm")
+    for question in (Question(), Question(dataset="glyphs"), Question(dataset="pacs")):
+        assert about(question, config).convert
+        assert not about(question, DIGITS).convert
 
 
 def test_images_come_in_the_size_and_channels_that_the_run_takes() -> None:
