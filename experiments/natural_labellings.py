@@ -15,6 +15,7 @@ import sys
 from dataclasses import replace
 
 import pretrained_objects
+import show_tests
 import tyro
 from recipe import Options, Recipe, Row, run_recipe, tasks
 
@@ -34,7 +35,8 @@ def asked(row: Row) -> Row:
     return replace(row, tests=TESTS)
 
 
-RECIPE = Recipe("natural_labellings", tuple(map(asked, pretrained_objects.RECIPE.rows)))
+ROWS = tuple(map(asked, pretrained_objects.RECIPE.rows))
+RECIPE = Recipe("natural_labellings", ROWS, show_tests.summary, show_tests.figure)
 
 if __name__ == "__main__":
     sys.exit(run_recipe(RECIPE, tyro.cli(Options, description=__doc__)))

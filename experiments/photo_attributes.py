@@ -19,6 +19,7 @@ import sys
 from dataclasses import replace
 
 import controls
+import show_tests
 import told
 import tyro
 from recipe import Options, Recipe, Row, run_recipe, tasks
@@ -59,11 +60,10 @@ RECIPE = Recipe(
         CONTRAST,
         RIDGE,
         beside("told", encoder=told.NAME),
-        *(
-            replace(CONTRAST, name=name, variant=f"@{name}", training="contrast")
-            for name in CONTROLS
-        ),
+        *map(control, CONTROLS),
     ),
+    show_tests.summary,
+    show_tests.figure,
 )
 
 if __name__ == "__main__":

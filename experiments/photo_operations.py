@@ -15,6 +15,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 
+import show_tests
 import tyro
 from recipe import Options, Recipe, Row, run_recipe, tasks
 
@@ -49,7 +50,7 @@ def frozen(head: str) -> Row:
 
 
 ROWS = (frozen("cosine"), frozen("ridge"), *of_kind("colour"), *of_kind("geometry"))
-RECIPE = Recipe("photo_operations", ROWS)
+RECIPE = Recipe("photo_operations", ROWS, show_tests.summary, show_tests.figure)
 
 if __name__ == "__main__":
     sys.exit(run_recipe(RECIPE, tyro.cli(Options, description=__doc__)))

@@ -13,6 +13,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 
+import show_tests
 import tyro
 from photos import MODEL
 from recipe import Options, Recipe, Row, run_recipe, tasks
@@ -71,6 +72,8 @@ RECIPE = Recipe(
         PHOTOS,
         replace(PHOTOS, name="photos-always", variant="@safe:margin=1"),
     ),
+    show_tests.summary,
+    show_tests.figure,
 )
 
 if __name__ == "__main__":
