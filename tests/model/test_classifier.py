@@ -304,7 +304,7 @@ def test_words_of_two_types_are_words(model: FewShotClassifier) -> None:
 
 # --- what a frozen network reads
 
-READING = (
+READING: tuple[dict[str, Any], ...] = (
     {"encoder": "feature-contrast"},
     {"encoder": "prototype-mean"},
     {"encoder": "feature-contrast", "adapter": "safe"},
@@ -315,13 +315,13 @@ by_reading = pytest.mark.parametrize(
 )
 
 
-def reading(choices: dict[str, str], extractor: str = "tiny:grey") -> FewShotClassifier:
+def reading(choices: dict[str, Any], extractor: str = "tiny:grey") -> FewShotClassifier:
     with foreign.known():
         return making.classifier(extractor=extractor, **choices)
 
 
 @by_reading
-def test_every_image_is_read_once(choices: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_image_is_read_once(choices: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever looks at it: the encoder, the head, what leaves images out, and the features."""
     model = reading(choices)
     net = model.features.extractor
@@ -337,7 +337,7 @@ def test_every_image_is_read_once(choices: dict[str, str], monkeypatch: pytest.M
 
 
 @by_reading
-def test_readings_are_answered_as_their_images_are(choices: dict[str, str]) -> None:
+def test_readings_are_answered_as_their_images_are(choices: dict[str, Any]) -> None:
     model, episode = reading(choices), making.episode(tasks=1)
     support, query = model.features.read(episode.support), model.features.read(episode.query)
     assert support.images.shape[-2:] == (1, 1)

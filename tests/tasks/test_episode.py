@@ -211,7 +211,7 @@ def test_concatenate_drops_factors_of_unlike_numbers(part: str) -> None:
             name: replace(labeled, factors=torch.zeros(1, 6, count if name == part else 2).long())
             for name, labeled in (("support", made.support), ("query", made.query))
         }
-        episodes.append(replace(made, **sets))
+        episodes.append(replace(made, support=sets["support"], query=sets["query"]))
     found = concatenate(episodes)
     kept = {"support": found.support.factors, "query": found.query.factors}
     assert kept.pop(part) is None
