@@ -1,9 +1,8 @@
 """Put the model "photos" into the package: `python experiments/ship_photos.py`.
 
-After `python experiments/photos.py --seeds 0 1 2` and `python experiments/pretrained_objects.py
---seeds 0 1 2`. What ships is the run that validated best of the three seeds, with a card: what it
-stands on, what it was trained on, and every figure that was measured of it, beside the network that
-it stands on.
+After `python experiments/photos.py` and `python experiments/pretrained_objects.py`. What ships is
+the seed that validated best, with a card: what it stands on, what it was trained on, and every
+figure that was measured of it, beside the network that it stands on.
 """
 
 from __future__ import annotations
@@ -11,22 +10,24 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import tyro
+from photos import CAUTIOUS
 from pretrained_objects import RECIPE as OBJECTS
 from recipe import RESULTS
 
 from fewshot_film.base.files import file_sha256, write_atomic
 from fewshot_film.config.catalog import entry
+from fewshot_film.config.stored import to_json
 from fewshot_film.errors import UsageError
 from fewshot_film.parts.extractor.pretrained.zoo import pretrained_network
 from fewshot_film.runs.run import Run
 from fewshot_film.runs.shipped import FOLDER
 
-NAME, SEEDS = "photos", (0, 1, 2)
+NAME = "photos"
 ROWS = ("frozen", "photos")
 TOLD = ("row", "test", "accuracy", "ci95", "episodes", "protocol")
 
@@ -41,14 +42,17 @@ class Options:
 
 def main(options: Options) -> int:
     """Ship the run that validated best."""
-    runs = [Run(options.runs / f"{NAME}-{seed}") for seed in SEEDS]
-    if missing := [run for run in runs if not run.best_file.exists()]:
-        raise UsageError(f"{missing[0].path} is not trained; run: python experiments/photos.py")
+    folders = sorted(options.runs.glob(f"{NAME}-[0-9]*"))
+    runs = [run for run in map(Run, folders) if run.best_file.exists()]
+    if not runs:
+        raise UsageError(f"{options.runs} holds no run; train some: python experiments/photos.py")
     run = max(runs, key=Run.validation_accuracy)
     target = FOLDER / NAME
     target.mkdir(parents=True, exist_ok=True)
-    for file in (run.config_file, run.origin_file, run.best_file):
+    for file in (run.origin_file, run.best_file):
         shutil.copyfile(file, target / file.name)
+    cautious = replace(run.config(), adapter=CAUTIOUS)  # the same weights, as they are to be used
+    write_atomic(target / run.config_file.name, to_json(cautious).encode())
     write_atomic(target / "card.json", (json.dumps(card(run), indent=1) + "\n").encode())
     print(f"{run.path}: {target}")
     return 0
