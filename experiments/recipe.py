@@ -26,7 +26,7 @@ from fewshot_film.base.files import write_atomic
 from fewshot_film.cli.main import as_flags
 from fewshot_film.config.config import Config
 from fewshot_film.config.machine import Machine
-from fewshot_film.config.problem import Problem
+from fewshot_film.config.problem import Problem, converts
 from fewshot_film.config.protocol import Question
 from fewshot_film.errors import FewShotError, UsageError
 from fewshot_film.model.auxiliary import AUXILIARIES
@@ -180,7 +180,8 @@ class Problems:
     def of(self, config: Config, asked: Question) -> Problem:
         """What a question to a run of this config is about; a question of nothing, its training."""
         about = (config.dataset, config.data, config.train_domains, config.test_domains)
-        key = (*about, config.size, config.channels, asked.dataset, asked.data)
+        taken = (config.size, config.channels, converts(config))
+        key = (*about, *taken, asked.dataset, asked.data, asked.convert_channels)
         if key not in self.made:
             self.made[key] = problem_in_question(asked, config, config, self.root)
         return self.made[key]
@@ -237,15 +238,28 @@ def _shortened(row: Row) -> Row:
         steps=4,
         validate_every=2,
         validation_episodes=2,
-        extractor=with_options(EXTRACTORS, config.extractor, width=4),
+        extractor=_narrow(config.extractor),
+        size=min(config.size, 32),
         way=config.way if config.classifies else 2,
         test_way=2,
         query=1,
         tasks=min(config.tasks, 2),
         auxiliary=auxiliary,
     )
-    tests = dict.fromkeys(replace(asked, way=2, query=1, episodes=3) for asked in row.tests)
+    tests = dict.fromkeys(map(_small, row.tests))
     return replace(row, config=config, tests=tuple(tests))
+
+
+def _small(asked: Question) -> Question:
+    return replace(asked, way=2, shot=min(asked.shot or 5, 5), query=1, episodes=3)
+
+
+def _narrow(extractor: str) -> str:
+    """A network of four channels, or one that others trained, with as many features of a neck."""
+    chosen = EXTRACTORS.read(extractor)
+    narrow = {"width"} & EXTRACTORS.options(chosen.name).keys()
+    narrow |= {"neck"} & dict(chosen.set_options).keys()
+    return with_options(EXTRACTORS, extractor, **dict.fromkeys(narrow, 4))
 
 
 def with_options(family: Family[Any], choice: str, **options: Any) -> str:

@@ -4,10 +4,13 @@ import copy
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import bringing
+import foreign
 import making
 import numpy as np
 import official
@@ -24,7 +27,11 @@ import cifar_fs_protonet
 import fc100_protonet
 import gamma_beta_depth
 import glyph_domain_shift
+import natural_labellings
 import omniglot_protonet
+import photo_operations
+import photos
+import pretrained_objects
 import recipe
 import rows
 import show
@@ -50,6 +57,8 @@ from fewshot_film.data.sets.domain_folders import OFFICE_CALTECH10, PACS
 from fewshot_film.errors import UsageError
 from fewshot_film.model.classifier import FewShotClassifier
 from fewshot_film.parts.adaptation import NoAdaptation
+from fewshot_film.parts.extractor import EXTRACTORS
+from fewshot_film.parts.extractor.pretrained.zoo import pretrained_network
 from fewshot_film.parts.head import HEADS
 from fewshot_film.runs.run import Run
 from fewshot_film.runs.trial import trial
@@ -71,6 +80,15 @@ DOMAIN_RECIPES = {
     "adabn_digits": adabn_digits.RECIPE,
     "adabn_pacs": adabn_pacs.RECIPE,
     "adabn_office_caltech10": adabn_office_caltech10.RECIPE,
+}
+PRETRAINED_RECIPES = {
+    made.name: made
+    for made in (
+        bringing.RECIPE,
+        photo_operations.RECIPE,
+        pretrained_objects.RECIPE,
+        natural_labellings.RECIPE,
+    )
 }
 PACS_CLASSES = ("dog", "elephant", "giraffe", "guitar", "horse", "house", "person")
 OFFICE_CLASSES = (
@@ -139,6 +157,68 @@ def assert_whole(out: Path, row: str, test: str) -> None:
     assert found.accuracies.mean() == pytest.approx(content["accuracy"])
     config = from_values(content["config"])
     assert content["protocol"]["trained_shot"] == (None if config.classifies else config.shot)
+
+
+def assert_every_row(made: Recipe, out: Path) -> None:
+    """Each under each of its tests."""
+    for row in recipe.shortened(made).rows:
+        for asked in row.tests:
+            assert_whole(out, row.name, rows.test_name(asked))
+            found = rows.read(out, row.name, rows.test_name(asked))
+            assert found is not None
+            assert found.content["variant"] == row.variant
+            assert found.content["protocol"]["transductive"] is False
+
+
+def lessened(made: Recipe) -> Recipe:
+    """Without most of the rows that differ in the head alone; one test of every data set."""
+    heads = {f"frozen-{name}" for name in HEADS.names if name not in ("cosine", "ridge")}
+    kept = [row for row in made.rows if row.name not in heads]
+    by_set = [{asked.dataset: asked for asked in row.tests}.values() for row in kept]
+    return replace(
+        made, rows=tuple(replace(r, tests=tuple(t)) for r, t in zip(kept, by_set, strict=True))
+    )
+
+
+@pytest.fixture
+def small_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Another one in the place of EfficientNet-Lite0, beside the parts that a recipe brings."""
+    monkeypatch.setitem(EXTRACTORS.parts, "efficientnet-lite0", foreign.tiny)
+    with bringing.known():
+        yield
+
+
+@pytest.mark.usefixtures("small_network", "unchecked")
+@pytest.mark.parametrize("name", PRETRAINED_RECIPES)
+def test_a_quick_run_of_a_pretrained_network(
+    name: str, options: Options, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Rows are written on every data set, and the trainings that they share are made once."""
+    made = lessened(PRETRAINED_RECIPES[name])
+    assert recipe.run_recipe(made, options) == 0
+    out, printed = results(options, name), capsys.readouterr().out
+    assert_every_row(made, out)
+    assert (out / "table.md").read_text().strip() in printed
+    assert (out / "figure.png").read_bytes().startswith(b"\x89PNG")
+    trained = {
+        path.parent.relative_to(options.runs / "quick").as_posix()
+        for path in options.runs.rglob("best.safetensors")
+    }
+    expected = {f"{row.home or made.name}/{row.training or row.name}-0" for row in made.rows}
+    assert trained == expected
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_a_quick_run_of_the_model_that_ships(options: Options) -> None:
+    """With the published network itself; what a run stores does not hold its weights."""
+    try:
+        pretrained_network("lite0")
+    except UsageError as error:
+        pytest.skip(str(error))
+    assert recipe.run_recipe(photos.RECIPE, options) == 0
+    assert_every_row(photos.RECIPE, results(options, "photos"))
+    run = options.runs / "quick/photos/photos-0"
+    assert (run / "best.safetensors").stat().st_size < 2**20
 
 
 @pytest.mark.parametrize("name", DOMAIN_RECIPES)
@@ -522,9 +602,12 @@ def test_figures_of_another_data_set_are_not_mixed(options: Options) -> None:
     made, out = RECIPES["cifar_fs_protonet"], results(options, "cifar_fs_protonet")
     assert recipe.run_recipe(made, replace(options, rows=("one-shot",))) == 0
     row = recipe.shortened(made).rows[0]
-    elsewhere = replace(row.tests[0], dataset="fc100")
-    with pytest.raises(UsageError, match="is of test dataset = 'cifar-fs', this recipe has"):
-        rows.check_same(out, row.name, row.config, elsewhere)
+    elsewhere = replace(row.config, dataset="fc100")
+    with pytest.raises(UsageError, match="is of dataset = 'cifar-fs', this recipe has dataset = "):
+        rows.check_same(out, row.name, elsewhere, row.tests[0])
+    asked = replace(row.tests[0], dataset="fc100")
+    rows.check_same(out, row.name, row.config, asked)
+    assert not (out / f"{row.name}-{rows.test_name(asked)}.json").exists(), "a file of its own"
 
 
 def test_figures_of_two_protocols_are_not_mixed(options: Options) -> None:
