@@ -30,7 +30,7 @@ WINGS: dict[str, tuple[str, ...]] = {
         *("transforms", "augmented", "class_batches", "labeled_batches"),
         *("imaging", "factors", "operations", "crossing", "asking", "attributes"),
         *("photo_attributes", "random_operations", "two_codes", "natural_labellings"),
-        *("nested_labellings", "controls"),
+        *("nested_labellings", "controls", "pool"),
     ),
     "parts": (
         *("conditioning", "normalization", "extractor", "head", "encoder", "generator"),
@@ -40,7 +40,7 @@ WINGS: dict[str, tuple[str, ...]] = {
     "measure": ("paired", "sanity", "accuracy", "audit"),
     "config": (
         *("config", "stored", "machine", "protocol", "domains"),
-        *("catalog", "problem", "build"),
+        *("catalog", "readings", "problem", "build"),
     ),
     "runs": (
         *("run", "shipped", "variants", "guard", "learner", "step", "log", "training_episodes"),
