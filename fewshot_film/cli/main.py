@@ -18,17 +18,19 @@ from fewshot_film.cli.commands import Audit, Compare, Datasets, Evaluate, Parts,
 from fewshot_film.cli.flags import Flags, flags_of
 from fewshot_film.config.catalog import default_config
 from fewshot_film.errors import FewShotError, UsageError
+from fewshot_film.parts.extractor import trust
 
 DESCRIPTION = """Few-shot learning with task-conditioned feature extractors.
 
 With no flags, `fewshot-film train` meta-trains a FiLM extractor on the glyphs that ship with the
 package. `fewshot-film COMMAND --help` explains a command; --version prints the version; --debug
-shows the traceback of an error."""
+shows the traceback of an error; --trust FILE.py lets that file run, for networks of your own
+(--extractor file:FILE.py:FUNCTION)."""
 
 
 Command: TypeAlias = Train | Evaluate | Compare | Audit | Parts | Datasets
 
-HELP = ("-h", "--help")
+HELP, TRUST = ("-h", "--help"), "--trust"
 ARGUMENT = re.compile(r"`([a-z][a-z_]*)(?:=True|=([^`]*))?`")
 """An argument in a message, alone or with a value."""
 
@@ -40,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
-    words = [word for word in words if word != "--debug"]
+    words = without_trusted([word for word in words if word != "--debug"])
     if words == ["--version"]:
         print(f"fewshot-film {__version__}")
         return 0
@@ -56,6 +58,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:  # out of memory, for one; a person sees one line of any of them
         return _fail(f"{type(error).__name__}: {error} (--debug shows where)", 1, debug)
     return 0
+
+
+def without_trusted(words: Sequence[str]) -> list[str]:
+    """The words without --trust FILE; those files may be run as code, since a person named them."""
+    kept, left = [], iter(words)
+    for word in left:
+        if word != TRUST:
+            kept.append(word)
+        elif (file := next(left, None)) is not None:
+            trust(file)
+    return kept
 
 
 def parse(words: Sequence[str]) -> Command:

@@ -11,7 +11,7 @@ from fewshot_film import __version__
 from fewshot_film.cli import commands
 from fewshot_film.cli.commands import Train
 from fewshot_film.cli.flags import config_of, default_out, flags_of
-from fewshot_film.cli.main import as_flags, parse
+from fewshot_film.cli.main import as_flags, main, parse
 from fewshot_film.config.catalog import default_config
 from fewshot_film.config.config import FAMILIES, Config
 from fewshot_film.config.machine import Machine
@@ -348,3 +348,16 @@ def test_resume_finds_the_default_folder(tmp_path: Path, monkeypatch: pytest.Mon
 )
 def test_arguments_are_named_as_they_are_typed(said: str, typed: str) -> None:
     assert as_flags(said) == typed
+
+
+def test_a_file_runs_only_where_it_is_trusted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its code is refused until --trust names it, and then it is run."""
+    file = tmp_path / "own.py"
+    file.write_text("raise SystemExit('it ran')")
+    words = ["train", "--extractor", f"file:{file}", "--no-progress", "--out", str(tmp_path / "r")]
+    assert main(words) == 2
+    assert f"--trust {file}" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="it ran"):
+        main([*words, "--trust", str(file)])

@@ -29,7 +29,8 @@ def check_trusted(path: Path) -> None:
     if path.resolve() not in _TRUSTED:
         raise UsageError(
             f"the file {path} holds code, and nobody has said that it may run: read it, and if you "
-            f"trust it call fewshot_film.extractor.trust({str(path)!r}) first"
+            f"trust it call fewshot_film.extractor.trust({str(path)!r}) first, on the command line "
+            f"`trust={path}`"
         )
 
 
