@@ -13,6 +13,7 @@ import torch
 from hypothesis import settings
 from jaxtyping import config as jaxtyping_config
 
+pytest.register_assert_rewrite("laws")  # before a test imports some of them
 settings.register_profile("fewshot_film", deadline=None)  # a busy machine makes any test slow
 settings.load_profile("fewshot_film")
 

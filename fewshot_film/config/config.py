@@ -155,7 +155,7 @@ def idle_fields(objective: str, adapter: str, extractor: str) -> dict[str, str]:
     if OBJECTIVES.read(objective).name == "classify":
         why = "objective classify learns no tasks with support sets"
         names = ("adapter", "conditioning", "encoder", "generator")
-        idle |= dict.fromkeys((*names, "way", "query_draw", "head", "auxiliary"), why)
+        idle |= dict.fromkeys((*names, "way", "query_draw", "pool", "head", "auxiliary"), why)
     return idle
 
 

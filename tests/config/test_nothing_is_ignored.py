@@ -54,7 +54,7 @@ ELSEWHERE = {
 """Fields whose effect other tests show, and how they come to have one."""
 
 NUMBERS = {"way": 4, "test_way": 4, "shot": 3, "query": 3, "tasks": 3, "steps": 40, "seed": 1}
-NUMBERS |= {"test_episodes": 7, "size": 20}
+NUMBERS |= {"test_episodes": 7, "size": 20, "pool": 3}
 WORDS = {
     "statistics": ["uncounted", "running", "support+query"],
     "pooling": ["average", "flat"],

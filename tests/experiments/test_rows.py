@@ -57,11 +57,11 @@ def test_no_two_tests_of_a_row_have_one_name() -> None:
     import photos
     import pretrained_objects
 
-    made = (bringing.photo_attributes, natural_labellings, photo_operations, photos)
-    for module in (*made, pretrained_objects):
-        for row in module.RECIPE.rows:
+    modules = (natural_labellings, photo_operations, photos, pretrained_objects)
+    for made in (bringing.RECIPE, *(module.RECIPE for module in modules)):
+        for row in made.rows:
             names = [rows.test_name(asked) for asked in row.tests]
-            assert len(set(names)) == len(names), (module.RECIPE.name, row.name)
+            assert len(set(names)) == len(names), (made.name, row.name)
             assert not any(" " in name for name in names)
 
 

@@ -10,12 +10,12 @@ import running
 import torch
 
 import fewshot_film as ff
-from fewshot_film.base.files import file_sha256
+from fewshot_film.base.files import file_sha256, load_tensors
 from fewshot_film.config.machine import Machine
 from fewshot_film.runs.shipped import shipped
 
 CPU = Machine("cpu", progress=False)
-NAMES = ("glyphs-film", "glyphs-none")
+NAMES, PHOTOS = ("glyphs-film", "glyphs-none"), "photos"
 
 
 def card(name: str) -> dict[str, Any]:
@@ -23,13 +23,36 @@ def card(name: str) -> dict[str, Any]:
     return found
 
 
-def test_there_are_two_under_two_megabytes() -> None:
-    assert tuple(shipped()) == NAMES
+def test_there_are_three_under_five_megabytes() -> None:
+    assert tuple(shipped()) == (*NAMES, PHOTOS)
     files = [f for run in shipped().values() for f in run.path.rglob("*") if f.is_file()]
-    assert sum(file.stat().st_size for file in files) < 2e6
+    assert sum(file.stat().st_size for file in files) < 5e6
 
 
-@pytest.mark.parametrize("name", NAMES)
+def test_the_card_of_photos_names_what_it_stands_on() -> None:
+    told = card(PHOTOS)
+    assert told["stands_on"]["licence"] == "Apache-2.0"
+    assert "ImageNet" in told["stands_on"]["seen"]
+    figures = {(f["row"], f["test"]): f for f in told["figures"]}
+    tests = {test for row, test in figures if row == "photos"}
+    assert tests
+    for test in tests:  # never below the network that it stands on by more than half a point
+        difference = figures["photos", test]["accuracy"] - figures["frozen", test]["accuracy"]
+        assert difference > -0.005, test
+
+
+def test_photos_classifies_pictures_without_a_network_of_its_own() -> None:
+    """Its file holds the neck and the generator; the network comes with its package."""
+    model = ff.load(PHOTOS, "cpu")
+    red, blue = torch.zeros(2, 3, 3, 64, 64)
+    red[:, 0], blue[:, 2] = 1.0, 1.0
+    task = model.adapt(torch.cat([red, blue]), ["red"] * 3 + ["blue"] * 3)
+    assert task.classify(torch.stack([red[0], blue[0]])) == ["red", "blue"]
+    tensors, _ = load_tensors(shipped()[PHOTOS].best_file)
+    assert not any(".network." in name for name in tensors)
+
+
+@pytest.mark.parametrize("name", [*NAMES, PHOTOS])
 def test_a_card_is_of_its_weights(name: str) -> None:
     told, run = card(name), shipped()[name]
     assert told["weights"]["sha256"] == file_sha256(run.best_file)
