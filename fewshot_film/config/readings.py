@@ -23,6 +23,8 @@ from fewshot_film.tasks.transforms import with_channels
 
 BATCH = 64
 """Images that pass the network at once."""
+TELLING = 8
+"""Tasks by which a sampler is known."""
 LONG = 500
 """Images from which on a progress bar is worth its line."""
 
@@ -64,10 +66,13 @@ class Read:
         self.folder = root / "decoded" / f"read-{self._key()[:16]}"
 
     def _key(self) -> str:
-        """One task tells a sampler, its data and settings apart from others."""
-        task = self.sampler.sample(1, generator(0, POOL))
-        shown = (task.support.images, task.query.images, task.support.labels, task.group)
-        return digest((self.extractor.reader_id(), tensors_sha256(shown)))
+        """A few tasks tell a sampler, its data and settings apart from others."""
+        shown: list[Tensor] = []
+        for position in range(TELLING):  # one alone may be of what two mixtures share
+            task = self.sampler.sample(1, generator(0, POOL, position))
+            shown += (task.support.images, task.query.images, task.support.labels, task.group)
+        about = (self.extractor.reader_id(), *self.groups, tensors_sha256(shown))
+        return digest(about)
 
     @property
     def groups(self) -> tuple[str, ...]:

@@ -317,3 +317,14 @@ def test_mixtures_are_read_too(tmp_path: Path, net: Necked) -> None:
         found, expected = read.sample(2, seeded(step)), mixture.sample(2, seeded(step))
         assert torch.equal(found.group, expected.group)
         assert (found.support.factors is None) == (expected.support.factors is None)
+
+
+def test_two_mixtures_that_begin_alike_share_no_folder(net: Necked, tmp_path: Path) -> None:
+    """By their shares alone, or by a part that is drawn at times."""
+    plain, labelled = EpisodeSampler(DATA, 3, 1, 2), class_or_domain(DATA, 3, 1, 2)
+    mixtures = (
+        Mixture([plain, plain, labelled], (0.5, 0.3, 0.2)),
+        Mixture([plain, plain, labelled], (0.9, 0.05, 0.05)),
+        Mixture([plain, plain, plain], (0.5, 0.3, 0.2)),
+    )
+    assert len({Read(mixture, net, tmp_path).folder for mixture in mixtures}) == 3
