@@ -124,9 +124,9 @@ def attribute_tasks(levels: Sequence[int]) -> SamplerFactory:
     return partial(photo_attribute_tasks, factors=ASKED, levels=chosen)
 
 
-def operation_tasks(kind: str, bank: int | None = None) -> SamplerFactory:
-    """Tasks that ask for the class or for a random operation, drawn anew or out of a bank."""
-    return partial(random_operation_tasks, kinds=(kind,), bank=bank)
+def operation_tasks(kind: str) -> SamplerFactory:
+    """Tasks that ask for the class or for a random operation of a kind, drawn anew."""
+    return partial(random_operation_tasks, kinds=(kind,))
 
 
 def photo_tasks(data: ImageSet, way: int, shot: int, query: int) -> Sampler:
