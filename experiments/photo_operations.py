@@ -3,7 +3,8 @@
 Tasks that ask for the class of a photograph or for what was done to it. A network that trains on
 random operations on colours and details, drawn anew for every task, is put to new ones, to ten
 named renderings, and to operations on geometry, of which it saw none; and the reverse. Whether it
-reads what separates the classes, or has learned a few questions, shows there.
+reads what separates the classes, or has learned a few questions, shows there. `told` learned the
+same tasks with one thing more: whether the class is asked for, which no method can know.
 
 Protocol: EfficientNet-Lite0 at 128 pixels (pretrained on ImageNet, whose classes are among those
 tested); 38 classes of CIFAR-100 to learn from, 23 others to validate on, the 20 of CIFAR-FS's test;
@@ -16,10 +17,12 @@ import sys
 from dataclasses import replace
 
 import show_tests
+import told
 import tyro
 from recipe import Options, Recipe, Row, run_recipe, tasks
 
 from fewshot_film.config.catalog import default_config
+from fewshot_film.config.config import suited
 
 KINDS = {"colour": "photo-operations", "geometry": "photo-geometry"}
 TESTED = (*KINDS.values(), "photo-renderings")
@@ -27,13 +30,14 @@ TESTS = tuple(tasks(way=3, shot=3, query=3, episodes=400, dataset=name) for name
 
 
 def of_kind(kind: str) -> list[Row]:
-    """Trained on one kind: with cosine prototypes, with ridge, and frozen beside both."""
+    """Trained on one kind: with cosine prototypes, with ridge, each safe, too; and told."""
     base = default_config(KINDS[kind], steps=2000, validate_every=500)
     found = []
     for head in ("cosine", "ridge"):
         row = Row(f"{kind}-{head}", replace(base, head=head), TESTS, f"frozen-{head}")
         found += [row, replace(row, name=f"{row.name}-safe", variant="@safe", training=row.name)]
-    return found
+    knowing = suited(base, encoder=f"{told.NAME}:factors=2")
+    return [*found, Row(f"{kind}-told", knowing, TESTS, "frozen-cosine")]
 
 
 def frozen(head: str) -> Row:

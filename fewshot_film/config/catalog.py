@@ -137,11 +137,11 @@ def photo_tasks(data: ImageSet, way: int, shot: int, query: int) -> Sampler:
         partial(photo_attribute_tasks, factors=("rendering", "contrast", "texture")): 0.1,
         operation_tasks("colour"): 0.1,
         operation_tasks("geometry"): 0.1,
-        EpisodeSampler: 0.25,
+        partial(EpisodeSampler, group="objects"): 0.25,
     }
     samplers = [kind(photographs, way, shot, query) for kind in kinds]
-    plain = EpisodeSampler(characters, way, shot, query)
-    return Mixture([*samplers, plain], shares=(*kinds.values(), 0.2))
+    samplers.append(EpisodeSampler(characters, way, shot, query, group="characters"))
+    return Mixture(samplers, shares=(*kinds.values(), 0.2))
 
 
 def classes_of(data: ImageSet, domain: str) -> ImageSet:
@@ -220,7 +220,7 @@ RENDERING_DEFAULTS = replace(PHOTO_DEFAULTS, way=3, test_way=3)
 PACS_DEFAULTS = replace(OBJECT_DEFAULTS, test_domains="sketch")
 OFFICE_DEFAULTS = replace(OBJECT_DEFAULTS, test_domains="webcam")
 
-ENTRIES: Mapping[str, Entry] = {
+ENTRIES: dict[str, Entry] = {
     "glyphs": _glyph_entry(
         "half which-attribute, half character tasks",
         lambda renderings: both(WhichAttributeSampler, characters(large_classes, renderings)),

@@ -43,8 +43,9 @@ class Evaluation:
         return ci95(self.accuracies)
 
     def of_group(self, name: str) -> Float64[ndarray, " episode"]:
-        """The accuracies of one group's episodes."""
-        return self.accuracies[self.group == self.groups.index(name)]
+        """The accuracies of the episodes of all groups of this name."""
+        called = [number for number, group in enumerate(self.groups) if group == name]
+        return self.accuracies[np.isin(self.group, called)]
 
 
 def evaluate(

@@ -84,8 +84,8 @@ def report_of(name: str, put: Trial, machine: Machine) -> Report:
 
 
 def present_groups(result: Evaluation) -> list[str]:
-    """The groups that have episodes."""
-    return [name for name in result.groups if len(result.of_group(name))]
+    """The names of groups that have episodes, each once."""
+    return [name for name in dict.fromkeys(result.groups) if len(result.of_group(name))]
 
 
 def _group(result: Evaluation, name: str) -> dict[str, float]:

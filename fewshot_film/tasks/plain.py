@@ -23,9 +23,11 @@ class EpisodeSampler:
     CPU generator draws the same episodes on every device. Classes may differ in size.
     """
 
-    groups = ("all",)
-
-    def __init__(self, data: ImageSet, way: int, shot: int, query: int) -> None:
+    def __init__(
+        self, data: ImageSet, way: int, shot: int, query: int, *, group: str = "all"
+    ) -> None:
+        """`group` is what the tasks are called."""
+        self.groups = (group,)
         self.data, self.way, self.shot, self.query = data, way, shot, query
         self.members = Members(data)
         check_counts(way=way, shot=shot, query=query)

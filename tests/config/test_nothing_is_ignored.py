@@ -60,7 +60,7 @@ WORDS = {
     "pooling": ["average", "flat"],
     "film": ["own"],
     "start": ["own"],
-    "one_shot": ["start", "plain"],
+    "one_shot": ["start"],
 }
 
 

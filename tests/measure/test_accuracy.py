@@ -10,6 +10,7 @@ from fewshot_film.errors import FewShotError
 from fewshot_film.measure.accuracy import Evaluation, evaluate
 from fewshot_film.measure.paired import ci95, paired
 from fewshot_film.parts.adaptation import ADAPTERS
+from fewshot_film.runs.report import present_groups
 from fewshot_film.tasks import Mixture
 from fewshot_film.tasks.episode import Episode
 from fewshot_film.tasks.numbered import numbered
@@ -76,6 +77,13 @@ def test_groups_stay_apart() -> None:
     assert min(sizes) > 0
     first = [result.accuracies[i] for i in range(12) if result.group[i] == 0]
     assert result.of_group("all").tolist() == first
+
+
+def test_groups_of_one_name_are_one() -> None:
+    """As "which class" of two samplers in a mixture."""
+    result = Evaluation(np.arange(4) / 4, np.array([0, 1, 2, 2]), ("a", "b", "a"))
+    assert result.of_group("a").tolist() == [0, 0.5, 0.75]
+    assert present_groups(result) == ["a", "b"]
 
 
 def test_broken_weights_are_an_error() -> None:

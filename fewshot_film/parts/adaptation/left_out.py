@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from fewshot_film.parts.conditioning import TaskParams
 from fewshot_film.parts.extractor import Extractor
 from fewshot_film.parts.head import Head
+from fewshot_film.parts.head.base import Features, Labels
 from fewshot_film.parts.head.classes import class_sizes
 from fewshot_film.tasks.episode import LabeledSet
 
@@ -44,12 +45,10 @@ class LeaveOneOut:
         losses = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none")
         return losses.view(labels.shape).mean(1)
 
-    def accuracies(
-        self, extractor: Extractor, support: LabeledSet, way: int, params: TaskParams
-    ) -> Float[Tensor, " task"]:
-        """The share of every task's images that are told."""
-        logits = self.logits(extractor, support, way, params)
-        return (logits.argmax(2) == support.labels).to(logits.dtype).mean(1)
+    def accuracies(self, features: Features, labels: Labels, way: int) -> Float[Tensor, " task"]:
+        """The share of every task's images that are told, of features that are known already."""
+        logits = self.head.leave_one_out(features, labels, way)
+        return (logits.argmax(2) == labels).to(logits.dtype).mean(1)
 
 
 def read_once(

@@ -25,11 +25,13 @@ SHARE = 0.5
 
 @final
 class Necked(Extractor):
-    """images -> (f / |f|, site(W normalised(r))): f is what a network gives, r read of its stages.
+    """images -> (f / |f|, stages * s / |s|, site(W n)): what a network gives, reads and learns.
 
-    A reading r holds, of every channel of each stage, the mean, the standard deviation and the
-    means in four windows; and f. W is learned. The site behind it weighs what W finds, by task:
-    with all of its parameters zero the features are the network's own.
+    Its features are f. A reading holds, of every channel of each earlier stage, the mean, the
+    standard deviation and the means in four windows; and f: n is the reading normalised by what
+    trainings saw, and s what n holds of the earlier stages, which stays away with `stages` zero.
+    W is learned. The site behind it weighs what W finds, by task: with all of its parameters zero
+    nothing is left of that.
 
     A frozen network without sites reads an image always alike. `read` gives the readings as images
     of many channels and one pixel, which are taken in the place of those that they were read of:
@@ -37,11 +39,16 @@ class Necked(Extractor):
     """
 
     def __init__(
-        self, network: ConditionedNetwork, conditioning: ConditioningFactory, width: int
+        self,
+        network: ConditionedNetwork,
+        conditioning: ConditioningFactory,
+        width: int,
+        *,
+        stages: float = 0.0,
     ) -> None:
         """`network` taps its stages, its output last; the neck has `width` features."""
         super().__init__(channels=network.channels)
-        self.network = network
+        self.network, self.stages = network, stages
         summaries = self._look()
         self.own_dim, self.reading_dim = len(summaries[-1]), sum(map(len, summaries))
         self.normalised = nn.BatchNorm1d(self.reading_dim, affine=False)
@@ -57,7 +64,7 @@ class Necked(Extractor):
         return {**self.network.sites(), NECK: self.site}
 
     def plain_params(self, tasks: int) -> TaskParams:
-        """Those under which the features are the network's own, for so many tasks."""
+        """Those under which the features are without what was learned, for so many tasks."""
         like, neutral = self.linear.weight, self.site.conditioning.identity()
         self._check_silenced({n: torch.zeros(1, *value.shape) for n, value in neutral.items()})
         return {NECK: {n: like.new_zeros(tasks, *value.shape) for n, value in neutral.items()}}
@@ -76,8 +83,12 @@ class Necked(Extractor):
     ) -> Float[Tensor, "image feature"]:
         was_read = images.shape[1:] == (self.reading_dim, 1, 1)
         reading = images.flatten(1) if was_read else self._read(images, at)
-        found = at(NECK, self.site, self.linear(self.normalised(reading)))
-        return torch.cat([F.normalize(reading[:, -self.own_dim :]), found], dim=1)
+        normalised = self.normalised(reading)
+        parts = [F.normalize(reading[:, -self.own_dim :])]
+        if self.stages:
+            parts.append(self.stages * F.normalize(normalised[:, : -self.own_dim]))
+        parts.append(at(NECK, self.site, self.linear(normalised)))
+        return torch.cat(parts, dim=1)
 
     @property
     def reads(self) -> bool:

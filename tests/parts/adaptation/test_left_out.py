@@ -27,7 +27,7 @@ def test_each_image_is_told_by_all_the_others() -> None:
     for t in range(2):
         torch.testing.assert_close(losses[t], F.cross_entropy(logits[t], support.labels[t]))
     right = (logits.argmax(2) == support.labels).float().mean(1)
-    assert torch.equal(left_out.accuracies(net, support, 3, params), right)
+    assert torch.equal(left_out.accuracies(features, support.labels, 3), right)
 
 
 def test_what_was_read_or_cannot_be_stays() -> None:

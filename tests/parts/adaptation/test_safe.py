@@ -19,6 +19,7 @@ from fewshot_film.parts.adaptation import (
     NoAdaptation,
     SafeAdapter,
 )
+from fewshot_film.parts.adaptation.safe import likeness
 from fewshot_film.parts.conditioning import FiLM, TaskParams
 from fewshot_film.parts.extractor import Extractor, Site
 from fewshot_film.parts.extractor.base import Visit
@@ -103,7 +104,8 @@ def test_a_margin_is_how_much_worse_adapted_may_be() -> None:
         {"site": {"gamma": torch.tensor([g]), "beta": torch.zeros(1, 2)}}
         for g in (SECOND, (1.0, 1.0))
     ]
-    own, plain = (adapter.left_out.accuracies(NET, support, WAY, p) for p in params)
+    features = (NET(support.images, p) for p in params)
+    own, plain = (adapter.left_out.accuracies(f, support.labels, WAY) for f in features)
     assert plain == 1
     loss = float(plain - own)
     assert loss > 0.1
@@ -113,21 +115,40 @@ def test_a_margin_is_how_much_worse_adapted_may_be() -> None:
     assert chosen(safe(FIRST, margin=-0.01), support) == [PLAIN]
 
 
-@pytest.mark.parametrize(("one_shot", "takes"), [("adapted", [0.0, 1.0]), ("plain", PLAIN)])
-def test_at_one_shot_an_option_decides(one_shot: str, takes: list[float]) -> None:
-    assert chosen(safe(SECOND, one_shot=one_shot), tasks(0.01, 9.0, each=1)) == [takes, takes]
+@pytest.mark.parametrize(("margin", "takes"), [(0.0, [0.0, 1.0]), (-0.01, PLAIN)])
+def test_at_one_shot_nothing_is_told_better(margin: float, takes: list[float]) -> None:
+    assert chosen(safe(SECOND, margin=margin), tasks(0.01, 9.0, each=1)) == [takes, takes]
     support = tasks(0.01, 0.01)
     lone = support.labels.clone()
     lone[0] = torch.tensor([1] + [0] * (WAY * EACH - 1))
     mixed = replace(support, labels=lone)
-    assert chosen(safe(SECOND, one_shot=one_shot), mixed) == [takes, PLAIN]
+    assert chosen(safe(SECOND, margin=margin), mixed) == [takes, PLAIN]
+
+
+def test_likeness_by_hand() -> None:
+    """Means (1, 0), (0, 2) and (3, 3): cosines 0, 1 / sqrt 2 and 1 / sqrt 2."""
+    features = torch.tensor([[[2.0, 0.0], [0.0, 0.0], [0.0, 2.0], [3.0, 3.0]]])
+    labels = torch.tensor([[0, 0, 1, 2]])
+    torch.testing.assert_close(likeness(features, labels, 3), torch.tensor([2**0.5 / 3]))
+
+
+def test_pulling_classes_apart_speaks_for_the_adapted() -> None:
+    """Unless the support set speaks against them: classes at 0 and 1, and another channel of 2."""
+    pixels = torch.tensor([[[1.0, 2.0], [-1.0, 2.0]]])
+    support = LabeledSet(pixels[..., None, None], torch.tensor([[0, 1]]))
+    fall = 3 / 5 + 1  # cosines of (1, 2) and (-1, 2), and of what is left of them
+    for apart, takes in ((fall - 0.01, [1, 0]), (fall + 0.01, PLAIN)):
+        assert chosen(safe(FIRST, margin=-0.01, apart=apart), support) == [takes]
+    assert chosen(safe(FIRST, margin=-0.01), support) == [PLAIN]
+    misled = tasks(0.01)
+    assert chosen(safe(SECOND, margin=-0.01, apart=0.0), misled) == [PLAIN]
 
 
 # --- as a part
 
 
 def parts(**given: Any) -> SafeAdapter:
-    made = ADAPTERS.read("safe:margin=0.1,one_shot=plain")(**given)
+    made = ADAPTERS.read("safe:margin=0.1,apart=0.5")(**given)
     assert isinstance(made, SafeAdapter)
     return made
 
@@ -178,7 +199,7 @@ def test_it_holds_what_a_run_has_learned() -> None:
     for own in (learned, ConstantAdapter(net.identity())):
         made = parts(own=own, head=head)
         assert made.trained is own
-        assert (made.margin, made.one_shot, made.left_out.head) == (0.1, "plain", head)
+        assert (made.margin, made.apart, made.left_out.head) == (0.1, 0.5, head)
         assert parts(own=made, head=head).trained is own
     for own in (NoAdaptation(), FrozenAdapter()):
         with pytest.raises(UsageError, match=f"and {type(own).__name__} learned nothing; name a"):
