@@ -85,7 +85,7 @@ def measured(options: Options) -> Path:
         "kinds": by_kind(every, gains(every, best["margin"], best["apart"])),
         "runs": [run.path.name for run in runs],
         "config": asdict(MODEL.config),
-        "environment": environment(),
+        "environment": environment(options.machine.place),
         "protocol": {"tasks": TASKS, "seeds": SEEDS, "shots": SHOTS, "split": "val"},
     }
     out = RESULTS / NAME
