@@ -19,8 +19,9 @@ import photo_operations
 import show_tests
 import tyro
 from recipe import Options, Recipe, Row, run_recipe
+from variations import trained_on
 
-from fewshot_film.config.catalog import ENTRIES, SamplerFactory
+from fewshot_film.config.catalog import SamplerFactory
 from fewshot_film.data.image_set import ImageSet
 from fewshot_film.tasks import random_operation_tasks
 from fewshot_film.tasks.episode import Sampler
@@ -30,6 +31,7 @@ BANKS, CLASSES, POOLS, STEPS = (10, 60, 240), (8, 19), (60, 250), (500, 1000, 40
 
 WHOLE = next(row for row in photo_operations.ROWS if row.name == "colour-cosine")
 FROZEN = next(row for row in photo_operations.ROWS if row.name == "frozen-cosine")
+ALL = WHOLE.config.dataset
 TESTS = tuple(test for test in WHOLE.tests if test.dataset != "photo-geometry")
 
 
@@ -46,13 +48,6 @@ def on_classes(count: int) -> SamplerFactory:
         return random_operation_tasks(some, way, shot, query, kinds=("colour",))
 
     return sampler
-
-
-def named(name: str, training: SamplerFactory) -> str:
-    """A data set of this name whose training draws such tasks, and nothing else is new."""
-    whole = ENTRIES[WHOLE.config.dataset]
-    ENTRIES[name] = replace(whole, training=training)
-    return name
 
 
 def less(name: str, **choices: Any) -> Row:
@@ -76,7 +71,7 @@ RECIPE = Recipe(
     "operations_curve",
     (  # of each thing from least to most
         shared(FROZEN, "frozen", None),
-        *(less(name, dataset=named(f"photo-operations, {name}", d)) for name, d in DATA.items()),
+        *(less(name, dataset=trained_on(f"{ALL}-{name}", ALL, d)) for name, d in DATA.items()),
         *(less(f"sets-{n}", pool=n) for n in POOLS),
         *(less(f"steps-{n}", steps=n) for n in STEPS),
         shared(WHOLE, "whole", "frozen"),

@@ -1,37 +1,39 @@
-"""The recipes that bring parts of their own, which are known only where a test asks for them.
+"""The recipes that bring parts or data sets of their own, known only where a test asks for them.
 
-Else those parts would be in every family of the tests that are collected after.
+Else those would be among what the tests that are collected after go through.
 """
 
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "experiments"))
-import controls
-import photo_attributes
-import told
-
+from fewshot_film.config.catalog import ENTRIES
 from fewshot_film.parts.adaptation import ADAPTERS
 from fewshot_film.parts.encoder import ENCODERS
 
-PARTS = {
-    ENCODERS: (told.NAME,),
-    ADAPTERS: (controls.OTHER_QUESTION, controls.SHUFFLED, controls.ANOTHER),
-}
-OWN = {family: {name: family.parts.pop(name) for name in names} for family, names in PARTS.items()}
-RECIPE = photo_attributes.RECIPE
+KNOWN: tuple[dict[str, Any], ...] = (ENCODERS.parts, ADAPTERS.parts, ENTRIES)
+BEFORE = [set(known) for known in KNOWN]
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "experiments"))
+NAMES = ("never_asked", "operations_curve", "photo_attributes", "photo_operations")
+RECIPES = tuple(import_module(name).RECIPE for name in NAMES)
+BROUGHT = [
+    {name: known.pop(name) for name in list(known) if name not in before}
+    for known, before in zip(KNOWN, BEFORE, strict=True)
+]
 
 
 @contextmanager
 def known() -> Iterator[None]:
     """Their names are known inside."""
-    for family, parts in OWN.items():
-        family.parts |= parts
+    for known, brought in zip(KNOWN, BROUGHT, strict=True):
+        known |= brought
     try:
         yield
     finally:
-        for family, parts in OWN.items():
-            for name in parts:
-                del family.parts[name]
+        for known, brought in zip(KNOWN, BROUGHT, strict=True):
+            for name in brought:
+                del known[name]

@@ -253,7 +253,12 @@ ENTRIES: dict[str, Entry] = {
         PHOTOGRAPHS_AND_CHARACTERS,
         "objects, characters, attributes of a photograph and operations on it",
         photo_tasks,
-        defaults=replace(PHOTO_DEFAULTS, pool=2000),
+        defaults=replace(
+            PHOTO_DEFAULTS,
+            pool=2000,
+            head="logistic",
+            extractor=f"{PHOTO_DEFAULTS.extractor},stages=0.5",
+        ),
     ),
     "photo-attributes": _asking(
         PHOTOGRAPHS,

@@ -29,7 +29,6 @@ import gamma_beta_depth
 import glyph_domain_shift
 import natural_labellings
 import omniglot_protonet
-import photo_operations
 import photos
 import pretrained_objects
 import recipe
@@ -84,8 +83,7 @@ DOMAIN_RECIPES = {
 PRETRAINED_RECIPES = {
     made.name: made
     for made in (
-        bringing.RECIPE,
-        photo_operations.RECIPE,
+        *bringing.RECIPES,
         pretrained_objects.RECIPE,
         natural_labellings.RECIPE,
     )

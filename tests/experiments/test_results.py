@@ -22,7 +22,6 @@ import gamma_beta_depth
 import glyph_domain_shift
 import natural_labellings
 import omniglot_protonet
-import photo_operations
 import photos
 import pretrained_objects
 import quickstart
@@ -53,9 +52,8 @@ RECIPES = {
 PRETRAINED = {
     made.name: made
     for made in (
-        bringing.RECIPE,
+        *bringing.RECIPES,
         natural_labellings.RECIPE,
-        photo_operations.RECIPE,
         photos.RECIPE,
         pretrained_objects.RECIPE,
     )

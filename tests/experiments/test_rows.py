@@ -53,12 +53,11 @@ def test_a_test_is_named_by_what_it_is_of(asked: Question, name: str) -> None:
 
 def test_no_two_tests_of_a_row_have_one_name() -> None:
     import natural_labellings
-    import photo_operations
     import photos
     import pretrained_objects
 
-    modules = (natural_labellings, photo_operations, photos, pretrained_objects)
-    for made in (bringing.RECIPE, *(module.RECIPE for module in modules)):
+    modules = (natural_labellings, photos, pretrained_objects)
+    for made in (*bringing.RECIPES, *(module.RECIPE for module in modules)):
         for row in made.rows:
             names = [rows.test_name(asked) for asked in row.tests]
             assert len(set(names)) == len(names), (made.name, row.name)
