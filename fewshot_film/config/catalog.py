@@ -348,6 +348,11 @@ def default_config(dataset: str = "glyphs", data: str | None = None, **choices: 
     suits = FOLDER_DEFAULTS if data else entry(dataset).defaults
     suits = replace(suits, dataset=dataset, data=data)
     extractor = choices.get("extractor", suits.extractor)
-    if not EXTRACTORS.read(extractor).takes("channels"):
+    if foreign(extractor) and not foreign(suits.extractor):
         suits = replace(suits, extractor=extractor, normalization="running", **PRETRAINED)
     return suited(suits, **choices)
+
+
+def foreign(extractor: str) -> bool:
+    """Whether it is a network that others trained, of the channels that it has."""
+    return not EXTRACTORS.read(extractor).takes("channels")

@@ -9,14 +9,14 @@ from typing import final
 import torch
 
 from fewshot_film.base.pixels import as_float
-from fewshot_film.config.catalog import Entry, entry, folder_entry, uniform_queries
+from fewshot_film.config.catalog import Entry, entry, folder_entry, foreign, uniform_queries
 from fewshot_film.config.config import Config
 from fewshot_film.config.domains import in_domains, learned_and_tested, named_domains
 from fewshot_film.config.protocol import Protocol
 from fewshot_film.config.readings import Read, reading_set
 from fewshot_film.data.image_set import ImageSet
 from fewshot_film.errors import UsageError
-from fewshot_film.parts.extractor import EXTRACTORS, Extractor
+from fewshot_film.parts.extractor import Extractor
 from fewshot_film.tasks import AttributeSampler, Augmented, Pool
 from fewshot_film.tasks.episode import Sampler
 from fewshot_film.tasks.transforms import with_channels
@@ -169,7 +169,7 @@ def problem_of(config: Config, root: Path) -> Problem:
 
 def converts(config: Config) -> bool:
     """Whether images are converted unasked: a network that others trained takes what it took."""
-    return not EXTRACTORS.read(config.extractor).takes("channels")
+    return foreign(config.extractor)
 
 
 def training_sampler(problem: Problem, config: Config, data: ImageSet) -> Sampler:
