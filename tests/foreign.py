@@ -21,13 +21,18 @@ Neck = Annotated[int | None, AtLeast(1)]
 
 
 def tiny(
-    conditioning: ConditioningFactory, *, sites: str = "none", neck: Neck = 4, grey: bool = False
+    conditioning: ConditioningFactory,
+    *,
+    sites: str = "none",
+    neck: Neck = 4,
+    stages: Annotated[float, AtLeast(0)] = 0.0,
+    grey: bool = False,
 ) -> Extractor:
     """A residual network of three blocks, frozen; beside it a neck."""
     channels = 1 if grey else 3
     features = "last" if neck is None else "stages"
     network = published(conditioning, sites, features, channels)
-    return network if neck is None else Necked(network, conditioning, neck)
+    return network if neck is None else Necked(network, conditioning, neck, stages=stages)
 
 
 @contextmanager

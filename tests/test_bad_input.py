@@ -182,6 +182,10 @@ def test_flags_of_training(
             "--features is stages, and a neck of 8 reads all stages beside the last; leave --featu",
         ),
         (
+            f"--extractor {LITE}:stages=0.5 --size 32",
+            "--stages is 0.5, the length of what a neck reads, and there is none; pass --neck, suc",
+        ),
+        (
             f"--extractor {LITE}:neck=8,sites=none --size 32 --encoder discriminative",
             f"--encoder discriminative looks at pixels, and extractor {LITE}:neck=8,sites=none rea",
         ),

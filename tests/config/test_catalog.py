@@ -272,6 +272,10 @@ def test_what_is_chosen_is_kept() -> None:
     assert (plain.size, plain.encoder) == (128, Config.encoder)
 
 
+def test_what_suits_a_set_of_such_networks_stays_with_another() -> None:
+    assert default_config("photos", extractor="timm:resnet34").head == "logistic"
+
+
 def test_own_networks_keep_the_data_set_s_defaults() -> None:
     assert default_config("cifar-fs", extractor="resnet12").size == 32
     small = default_config("photo-attributes", extractor="conv4")

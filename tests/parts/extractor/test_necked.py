@@ -103,18 +103,23 @@ def test_it_reads_only_what_no_task_changes() -> None:
 # --- features
 
 
+@pytest.mark.parametrize("stages", [0.0, 0.5])
 @torch.no_grad()
-def test_features_by_hand(net: Necked) -> None:
+def test_features_by_hand(net: Necked, stages: float) -> None:
+    net.stages = stages
     read, params = readings(net).flatten(2), random_params(net)
     own = read[..., -net.own_dim :]
     norm = net.normalised
     assert norm.running_mean is not None
     assert norm.running_var is not None
-    found = net.linear((read - norm.running_mean) / (norm.running_var + norm.eps).sqrt())
+    normalised = (read - norm.running_mean) / (norm.running_var + norm.eps).sqrt()
+    found = net.linear(normalised)
     (inner,) = net.site.norm.children()
     found = inner(found.flatten(0, 1)).unflatten(0, found.shape[:2])
     steered = params[NECK]["gamma"].unsqueeze(1) * found + params[NECK]["beta"].unsqueeze(1)
-    expected = torch.cat([own / own.norm(dim=2, keepdim=True), steered], dim=2)
+    earlier = normalised[..., : -net.own_dim]
+    parts = [stages * earlier / earlier.norm(dim=2, keepdim=True)] if stages else []
+    expected = torch.cat([own / own.norm(dim=2, keepdim=True), *parts, steered], dim=2)
     torch.testing.assert_close(net(IMAGES, params), expected)
 
 
