@@ -30,6 +30,7 @@ import glyph_domain_shift
 import natural_labellings
 import omniglot_protonet
 import photos
+import photos_caution
 import pretrained_objects
 import recipe
 import rows
@@ -217,6 +218,13 @@ def test_a_quick_run_of_the_model_that_ships(options: Options) -> None:
     assert_every_row(photos.RECIPE, results(options, "photos"))
     run = options.runs / "quick/photos/photos-0"
     assert (run / "best.safetensors").stat().st_size < 2**20
+    assert photos_caution.main(options) == 0
+    found = json.loads((results(options, "photos_caution") / "caution.json").read_text())
+    tried = found["tried"]
+    assert len(tried) == len(photos_caution.MARGINS) * len(photos_caution.APARTS)
+    assert found["chosen"] in tried
+    never = next(one for one in tried if (one["margin"], one["apart"]) == (-1.0, None))
+    assert never["worst"] == never["mean"] == 0, "nothing is taken, and nothing changes"
 
 
 @pytest.mark.parametrize("name", DOMAIN_RECIPES)
