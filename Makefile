@@ -46,9 +46,15 @@ results: $(STAMP)
 	$(BIN)/python experiments/adabn_sample_count.py --seeds 0 1 2
 	$(BIN)/python experiments/adabn_pacs.py
 	$(BIN)/python experiments/adabn_office_caltech10.py
-	$(BIN)/python experiments/photo_attributes.py
-	$(BIN)/python experiments/photos.py
-	$(BIN)/python experiments/pretrained_objects.py --rows frozen frozen-ridge frozen-lda photos photos-always
+	$(BIN)/python experiments/photo_attributes.py --seeds 0 1 2
+	$(BIN)/python experiments/photos.py --seeds 0 1 2
+	$(BIN)/python experiments/photos_caution.py
+	$(BIN)/python experiments/pretrained_objects.py --seeds 0 1 2
+	$(BIN)/python experiments/natural_labellings.py --seeds 0 1 2
+	$(BIN)/python experiments/photo_operations.py
+	$(BIN)/python experiments/operations_curve.py
+	$(BIN)/python experiments/never_asked.py
+	$(BIN)/python experiments/sites_and_stages.py
 	$(BIN)/python benchmarks/step.py
 	$(BIN)/python benchmarks/adaptation.py
 	$(BIN)/python benchmarks/import_time.py

@@ -1,7 +1,8 @@
 """A pretrained network on objects: `python experiments/pretrained_objects.py`.
 
 What the shipped model "photos" is worth where every task asks for the object, beside the network
-that it stands on, with the heads that close a form. No picture of PACS or Office-Caltech10, and no
+that it stands on, with every head; `photos-plain` has the same head and stages, and no parameters.
+No picture of PACS or Office-Caltech10, and no
 class that is tested here, was trained on or chosen by.
 
 Protocol: EfficientNet-Lite0 at 128 pixels, pretrained on ImageNet, whose classes are among those
@@ -69,6 +70,7 @@ RECIPE = Recipe(
     (
         FROZEN,
         *map(with_head, ("ridge", "logistic", "lda", "mahalanobis", "euclidean")),
+        replace(PHOTOS, name="photos-plain", variant="@frozen"),
         PHOTOS,
         replace(PHOTOS, name="photos-always", variant="@safe:margin=1"),
     ),
