@@ -2,8 +2,8 @@
 
 What the shipped model "photos" is worth where every task asks for the object, beside the network
 that it stands on, with every head; `photos-plain` has the same head and stages, and no parameters.
-No picture of PACS or Office-Caltech10, and no
-class that is tested here, was trained on or chosen by.
+No picture of PACS or Office-Caltech10, and no class that is tested here, was trained on or chosen
+by.
 
 Protocol: EfficientNet-Lite0 at 128 pixels, pretrained on ImageNet, whose classes are among those
 tested; 5-way; the same 600 tasks for all, those on PACS and Office-Caltech10 in one domain each.
@@ -19,6 +19,7 @@ import tyro
 from photos import MODEL
 from recipe import Options, Recipe, Row, run_recipe, tasks
 
+from fewshot_film.config.catalog import default_config
 from fewshot_film.config.config import suited
 from fewshot_film.config.protocol import Question
 
@@ -52,7 +53,13 @@ def tests() -> tuple[Question, ...]:
 # nothing of it is trained but the head's scale, which decides nothing
 FROZEN = Row(
     "frozen",
-    suited(MODEL.config, adapter="frozen", steps=1),
+    suited(
+        MODEL.config,
+        adapter="frozen",
+        head="cosine",
+        extractor=default_config("photo-attributes").extractor,
+        steps=1,
+    ),
     tests(),
     home="pretrained_objects",
 )
