@@ -21,8 +21,9 @@ import tyro
 from recipe import Options, Recipe, Row, run_recipe, tasks
 from variations import tested_on, trained_on
 
-from fewshot_film.config.catalog import ASKED, SamplerFactory
+from fewshot_film.config.photo_tasks import ASKED
 from fewshot_film.tasks import photo_attribute_tasks
+from fewshot_film.tasks.episode import SamplerFactory
 from fewshot_film.tasks.factors import SEEN
 
 DATA = "photo-attributes"

@@ -21,10 +21,9 @@ import tyro
 from recipe import Options, Recipe, Row, run_recipe
 from variations import trained_on
 
-from fewshot_film.config.catalog import SamplerFactory
 from fewshot_film.data.image_set import ImageSet
 from fewshot_film.tasks import random_operation_tasks
-from fewshot_film.tasks.episode import Sampler
+from fewshot_film.tasks.episode import Sampler, SamplerFactory
 
 BANKS, CLASSES, POOLS, STEPS = (10, 60, 240), (8, 19), (60, 250), (500, 1000, 4000)
 """Operations, classes, sets of pictures and steps of a training, where they are not the usual."""

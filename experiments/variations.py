@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fewshot_film.config.catalog import ENTRIES, SamplerFactory
+from fewshot_film.config.catalog import ENTRIES
 from fewshot_film.data.source import SPLITS
+from fewshot_film.tasks.episode import SamplerFactory
 
 
 def trained_on(name: str, base: str, training: SamplerFactory) -> str:

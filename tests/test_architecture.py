@@ -40,7 +40,7 @@ WINGS: dict[str, tuple[str, ...]] = {
     "measure": ("paired", "sanity", "accuracy", "audit"),
     "config": (
         *("config", "stored", "machine", "protocol", "domains"),
-        *("catalog", "readings", "problem", "build"),
+        *("photo_tasks", "catalog", "readings", "problem", "build"),
     ),
     "runs": (
         *("run", "shipped", "variants", "guard", "learner", "step", "log", "training_episodes"),

@@ -5,13 +5,17 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
-
-import torch
+from typing import Any
 
 from fewshot_film.config.config import Config, suited
+from fewshot_film.config.photo_tasks import (
+    ASKED,
+    attribute_tasks,
+    character_or_alphabet,
+    operation_tasks,
+    photo_tasks,
+)
 from fewshot_film.data.image_set import ImageSet
 from fewshot_film.data.sets.cifar import CIFAR_FS, FC100
 from fewshot_film.data.sets.digits import DIGITS
@@ -21,7 +25,7 @@ from fewshot_film.data.sets.glyphs import SOURCE as GLYPHS
 from fewshot_film.data.sets.glyphs.by_rendering import BY_RENDERING
 from fewshot_film.data.sets.glyphs.by_typeface import BY_TYPEFACE
 from fewshot_film.data.sets.glyphs.renderings import RENDERINGS, SEEN
-from fewshot_film.data.sets.omniglot import OMNIGLOT, OMNIGLOT_LAKE, UPRIGHT, alphabets
+from fewshot_film.data.sets.omniglot import OMNIGLOT, OMNIGLOT_LAKE, UPRIGHT
 from fewshot_film.data.sets.photographs import PHOTOGRAPHS, PHOTOGRAPHS_AND_CHARACTERS
 from fewshot_film.data.source import SPLITS, DataSource
 from fewshot_film.errors import UsageError
@@ -30,23 +34,17 @@ from fewshot_film.tasks import (
     FACTORS,
     CrossDomainSampler,
     Mixture,
-    NestedLabellingSampler,
     Rendered,
     SameDomainSampler,
     UniformQuerySampler,
     WhichAttributeSampler,
     class_or_domain,
-    photo_attribute_tasks,
-    random_operation_tasks,
     rendering_or_class,
 )
-from fewshot_film.tasks.episode import Sampler
+from fewshot_film.tasks.episode import Sampler, SamplerFactory
 from fewshot_film.tasks.factors import SEEN as SEEN_LEVELS
 from fewshot_film.tasks.factors import UNSEEN as UNSEEN_LEVELS
 from fewshot_film.tasks.plain import EpisodeSampler
-
-SamplerFactory: TypeAlias = Callable[[ImageSet, int, int, int], Sampler]
-"""(data, way, shot, query) -> sampler."""
 
 
 @dataclass(frozen=True)
@@ -118,52 +116,6 @@ def _asking(source: DataSource, tasks: str, sampler: SamplerFactory, **others: A
     return Entry(source, tasks, sampler, by_split, renders=True, **others)
 
 
-def attribute_tasks(levels: Sequence[int]) -> SamplerFactory:
-    """Tasks that ask for the class or one of ASKED, at these levels."""
-    chosen = dict.fromkeys(ASKED, levels)
-    return partial(photo_attribute_tasks, factors=ASKED, levels=chosen)
-
-
-def operation_tasks(kind: str) -> SamplerFactory:
-    """Tasks that ask for the class or for a random operation of a kind, drawn anew."""
-    return partial(random_operation_tasks, kinds=(kind,))
-
-
-def photo_tasks(data: ImageSet, way: int, shot: int, query: int) -> Sampler:
-    """All that a photograph can be asked, by shares, and plain tasks of both kinds of image."""
-    photographs, characters = (classes_of(data, name) for name in data.domain_names)
-    kinds: Mapping[SamplerFactory, float] = {
-        attribute_tasks(SEEN_LEVELS): 0.25,
-        partial(photo_attribute_tasks, factors=("rendering", "contrast", "texture")): 0.1,
-        operation_tasks("colour"): 0.1,
-        operation_tasks("geometry"): 0.1,
-        partial(EpisodeSampler, group="objects"): 0.25,
-    }
-    samplers = [kind(photographs, way, shot, query) for kind in kinds]
-    samplers.append(EpisodeSampler(characters, way, shot, query, group="characters"))
-    return Mixture(samplers, shares=(*kinds.values(), 0.2))
-
-
-def classes_of(data: ImageSet, domain: str) -> ImageSet:
-    """The classes of a domain, of a set whose domains lie one after the other and share none."""
-    there = (data.domains == data.domain_names.index(domain)).nonzero().squeeze(1)
-    block = slice(int(there[0]), int(there[-1]) + 1)  # of the same memory
-    classes, labels = data.labels[block].unique(return_inverse=True)
-    return ImageSet(
-        data.images[block],
-        labels,
-        tuple(data.names[c] for c in classes.tolist()),
-        torch.zeros_like(labels),
-        (domain,),
-    )
-
-
-def character_or_alphabet(data: ImageSet, way: int, shot: int, query: int) -> Sampler:
-    """Tasks that ask for the character, or for the alphabet that it is of."""
-    names = ("character", "alphabet")
-    return NestedLabellingSampler(data, way, shot, query, groups_of=alphabets(data), names=names)
-
-
 def _labelled(source: DataSource, what: str, sampler: SamplerFactory, defaults: Config) -> Entry:
     """Tasks that ask for one of two labellings that images bring along."""
     tasks = f"the support set tells whether {what}, is the label"
@@ -206,8 +158,6 @@ PRETRAINED: Mapping[str, Any] = {
 }
 """What suits a network that others trained, whatever the data."""
 
-ASKED = ("hue", "rotation", "size", "position", "blur")
-"""The factors of a photograph that tasks ask for, beside its class."""
 PHOTO_DEFAULTS = Config(
     extractor="efficientnet-lite0:neck=256,sites=none",
     shot=3,

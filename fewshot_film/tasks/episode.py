@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
+
+from fewshot_film.data.image_set import ImageSet
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +73,10 @@ class Sampler(Protocol):
     def sample(self, tasks: int, rng: torch.Generator) -> Episode:
         """`tasks` tasks as one batch, on the data's device, the same for the same `rng`."""
         ...
+
+
+SamplerFactory: TypeAlias = Callable[[ImageSet, int, int, int], Sampler]
+"""(data, way, shot, query) -> sampler."""
 
 
 def concatenate(episodes: Sequence[Episode]) -> Episode:
