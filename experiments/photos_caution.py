@@ -40,6 +40,7 @@ from fewshot_film.model.classifier import Classifier
 from fewshot_film.parts.adaptation import SafeAdapter
 from fewshot_film.parts.adaptation.safe import kept, plain_params
 from fewshot_film.parts.conditioning import TaskParams
+from fewshot_film.parts.head import cosine_head
 from fewshot_film.report.tables import table
 from fewshot_film.runs.run import Run
 from fewshot_film.runs.trial import trial
@@ -109,7 +110,7 @@ def evidence_of(run: Run, machine: Machine, count: int) -> list[Evidence]:
     """What every task says for its own parameters, and whether they are better."""
     put = trial(run.path, Question(split="val", episodes=count), machine)
     each = put.sampler.shot + put.sampler.query
-    safe = SafeAdapter(put.classifier.features.adapter.trained, put.classifier.head)
+    safe = SafeAdapter(put.classifier.features.adapter.trained, cosine_head())
     rng = generator(0, VALIDATION, 0)
     found = list[Evidence]()
     for seed in SEEDS:

@@ -21,7 +21,7 @@ from fewshot_film.parts.conditioning import TaskParams
 from fewshot_film.parts.encoder import TaskEncoder
 from fewshot_film.parts.extractor import Extractor
 from fewshot_film.parts.generator import Generator
-from fewshot_film.parts.head import Head, class_means
+from fewshot_film.parts.head import Head, class_means, cosine_head
 from fewshot_film.parts.head.base import Features, Labels
 from fewshot_film.tasks.episode import LabeledSet
 
@@ -98,7 +98,6 @@ class SafeAdapter(Adapter):
 
 
 def chosen_safe(
-    head: Head,
     encoder: TaskEncoder | None = None,
     generator: Generator | None = None,
     own: Adapter | None = None,
@@ -106,7 +105,11 @@ def chosen_safe(
     margin: Margin = 0.0,
     apart: Apart = None,
 ) -> SafeAdapter:
-    """support -> generator(encoder(support)), or plain parameters where those tell it better."""
+    """support -> generator(encoder(support)), or plain parameters where those tell it better.
+
+    Images are told by the nearest prototypes, whatever head a classifier has: leaving one out costs
+    nothing there, and as many fits as there are images with most of the others.
+    """
     if encoder is not None and generator is not None:
         adapted: Adapter | None = LearnedAdapter(encoder, generator)
     else:
@@ -117,7 +120,7 @@ def chosen_safe(
             f"and {type(adapted).__name__} learned nothing; name a run that was trained with "
             "`adapter` learned or constant"
         )
-    return SafeAdapter(adapted, head, margin=margin, apart=apart)
+    return SafeAdapter(adapted, cosine_head(), margin=margin, apart=apart)
 
 
 def kept(

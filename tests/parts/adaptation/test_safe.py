@@ -183,27 +183,27 @@ def test_its_weights_are_those_of_the_learned_adapter() -> None:
         other.load_state_dict(model.state_dict() | {"features.adapter.more": torch.zeros(1)})
 
 
-def test_the_head_is_lent() -> None:
-    """It is moved, copied and saved with the classifier, and once."""
-    model = making.classifier(adapter="safe")
+def test_prototypes_tell_whatever_the_head_is() -> None:
+    """They are no weight of the classifier, and copied and stored with it."""
+    model = making.classifier(adapter="safe", head="ridge")
     for made in (model, copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
         adapter = made.features.adapter
         assert isinstance(adapter, SafeAdapter)
-        assert adapter.left_out.head is made.head
-        assert not any(m is made.head for m in adapter.modules())
+        assert isinstance(adapter.left_out.head, PrototypeHead)
+        assert not any(m is adapter.left_out.head for m in made.modules())
 
 
 def test_it_holds_what_a_run_has_learned() -> None:
-    head, net = PrototypeHead(), making.extractor()
+    net = making.extractor()
     learned = making.classifier().features.adapter
     for own in (learned, ConstantAdapter(net.identity())):
-        made = parts(own=own, head=head)
+        made = parts(own=own)
         assert made.trained is own
-        assert (made.margin, made.apart, made.left_out.head) == (0.1, 0.5, head)
-        assert parts(own=made, head=head).trained is own
+        assert (made.margin, made.apart) == (0.1, 0.5)
+        assert parts(own=made).trained is own
     for own in (NoAdaptation(), FrozenAdapter()):
         with pytest.raises(UsageError, match=f"and {type(own).__name__} learned nothing; name a"):
-            parts(own=own, head=head)
+            parts(own=own)
 
 
 # --- networks that others trained
