@@ -28,6 +28,7 @@ from fewshot_film.config.config import Config
 from fewshot_film.config.machine import Machine
 from fewshot_film.config.problem import Problem, converts
 from fewshot_film.config.protocol import Question
+from fewshot_film.data.image_set import ImageSet
 from fewshot_film.errors import FewShotError, UsageError
 from fewshot_film.model.auxiliary import AUXILIARIES
 from fewshot_film.parts.extractor import EXTRACTORS
@@ -172,10 +173,11 @@ def chosen_rows(recipe: Recipe, names: tuple[str, ...]) -> list[Row]:
 
 
 class Problems:
-    """Data that rows share, loaded once a sitting."""
+    """Data that rows share, loaded once a sitting, whatever tasks are drawn from them."""
 
     def __init__(self, machine: Machine) -> None:
         self.root, self.made = machine.root, dict[Any, Problem]()
+        self.images: dict[str, dict[Any, ImageSet]] = {}
 
     def of(self, config: Config, asked: Question) -> Problem:
         """What a question to a run of this config is about; a question of nothing, its training."""
@@ -183,7 +185,9 @@ class Problems:
         taken = (config.size, config.channels, converts(config))
         key = (*about, *taken, asked.dataset, asked.data, asked.convert_channels)
         if key not in self.made:
-            self.made[key] = problem_in_question(asked, config, config, self.root)
+            found = problem_in_question(asked, config, config, self.root)
+            images = self.images.setdefault(found.entry.source.name, {})
+            self.made[key] = replace(found, loaded=images)
         return self.made[key]
 
 

@@ -57,8 +57,10 @@ class Problem:
             return self
         reader = extractor.reader_id()
         if reader not in self.readings:
+            # what tasks render is read when they are drawn, and its images stay as they are
+            loaded = self.loaded if self.entry.renders else {}
             self.readings[reader] = replace(
-                self, reader=extractor, progress=progress, loaded={}, readings={}
+                self, reader=extractor, progress=progress, loaded=loaded, readings={}
             )
         return self.readings[reader]
 

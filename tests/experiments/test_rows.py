@@ -72,6 +72,8 @@ def test_rows_share_the_data_that_they_are_about() -> None:
     own = problems.of(config, Question())
     assert problems.of(replace(config, seed=3, shot=1), Question(way=2)) is own
     assert problems.of(config, Question(dataset="glyphs-attributes")).name == "glyphs-attributes"
+    alike = problems.of(config, Question(dataset="glyphs-attributes"))
+    assert alike.images("val").images is own.images("val").images, "one copy of them"
     others = (
         (replace(config, size=32), Question()),
         (default_config("glyphs-characters"), Question()),
