@@ -52,7 +52,7 @@ from fewshot_film.tasks.pool import chosen, divided, joined
 NAME = "photos_caution"
 TASKS, SEEDS, SHOTS = 300, (0, 1), (1, 3, 5)
 """Tasks of each seed of the validation stream, and images a class in their support sets."""
-MARGINS = (0.0, -0.07, -0.13, -0.19, -0.25, -1.0)
+MARGINS = (0.0, -0.07, -0.13, -0.19, -0.25, -0.32, -0.38, -0.45, -1.0)
 APARTS = (None, 0.0, 0.1, 0.2, 0.25, 0.3, 0.4)
 USUAL, ALLOWED = ("objects", "characters"), 0.005
 """Kinds of tasks that are to lose no more than this at any number of shots."""
