@@ -19,7 +19,7 @@ from recipe import Options, Recipe, Row, run_recipe, tasks
 
 from fewshot_film.config.catalog import default_config
 
-CAUTIOUS = "safe:margin=-0.19,apart=0.25"
+CAUTIOUS = "safe:margin=-0.32,apart=0.3"
 TESTS = (tasks(shot=3, query=3, episodes=500, dataset="photo-attributes"),)
 BASE = default_config(
     "photos",
