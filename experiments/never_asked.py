@@ -56,6 +56,11 @@ def never(factor: str) -> Row:
     return Row("never", config, (ONLY[factor],), "frozen", training=f"without-{factor}")
 
 
+def careful(row: Row) -> Row:
+    """The same, which goes without where its support set is told no better."""
+    return replace(row, name=f"{row.name}-safe", variant="@safe")
+
+
 def beside(name: str, compared_with: str | None = "frozen") -> Row:
     """A row of `photo_attributes`, whose training it shares."""
     row = next(row for row in photo_attributes.RECIPE.rows if row.name == name)
@@ -69,6 +74,7 @@ RECIPE = Recipe(
         beside("frozen-ridge"),
         beside("neck"),
         *map(never, ASKED),
+        *(careful(never(factor)) for factor in ASKED),
         Row("asked", BASE, TESTS, "frozen"),
     ),
     show_tests.summary,

@@ -60,7 +60,8 @@ PRETRAINED = {
     if (RESULTS / made.name / "table.md").exists()  # as far as they were run
 }
 RECIPES |= PRETRAINED
-OTHERS = {"adabn_sample_count", "gamma_beta_depth", "task_swap", "quickstart", "benchmarks"}
+OTHERS = {"adabn_sample_count", "gamma_beta_depth", "task_swap", "quickstart"}
+OTHERS |= {"photos_caution", "benchmarks"}
 """Results that are not rows put to tests."""
 
 
@@ -69,6 +70,11 @@ def _parts() -> Iterator[None]:
     """Those that a recipe brings."""
     with bringing.known():
         yield
+
+
+def test_the_photographs_model_is_as_careful_as_was_chosen() -> None:
+    chosen = json.loads((RESULTS / "photos_caution/caution.json").read_text())["chosen"]
+    assert f"safe:margin={chosen['margin']},apart={chosen['apart']}" == photos.CAUTIOUS
 
 
 def test_no_result_is_left_out() -> None:
