@@ -4,7 +4,8 @@ Tasks that ask for the class of a photograph or for what was done to it. A netwo
 random operations on colours and details, drawn anew for every task, is put to new ones, to ten
 named renderings, and to operations on geometry, of which it saw none; and the reverse. Whether it
 reads what separates the classes, or has learned a few questions, shows there. `told` learned the
-same tasks with one thing more: whether the class is asked for, which no method can know.
+same tasks with one thing more: whether the class is asked for, which no method can know. `careful`
+is made as the model "photos" is, and `plain-stages` is what that has without parameters.
 
 Protocol: EfficientNet-Lite0 at 128 pixels (pretrained on ImageNet, whose classes are among those
 tested); 38 classes of CIFAR-100 to learn from, 23 others to validate on, the 20 of CIFAR-FS's test;
@@ -19,6 +20,7 @@ from dataclasses import replace
 import show_tests
 import told
 import tyro
+from photos import MODEL
 from recipe import Options, Recipe, Row, run_recipe, tasks
 
 from fewshot_film.config.catalog import default_config
@@ -40,6 +42,13 @@ def of_kind(kind: str) -> list[Row]:
     return [*found, Row(f"{kind}-told", knowing, TESTS, "frozen-cosine")]
 
 
+def careful(kind: str) -> Row:
+    """Trained on one kind as the model "photos" is: its stages take part, and it is as careful."""
+    base = default_config(KINDS[kind], steps=2000, validate_every=500)
+    likewise = replace(base, head=MODEL.config.head, extractor=MODEL.config.extractor)
+    return Row(f"{kind}-careful", likewise, TESTS, "frozen-ridge", variant=MODEL.variant)
+
+
 def frozen(head: str) -> Row:
     """The network as it was published."""
     trained = next(row for row in of_kind("colour") if row.config.head == head)
@@ -53,8 +62,10 @@ def frozen(head: str) -> Row:
     )
 
 
+CAREFUL = tuple(map(careful, KINDS))
+PLAIN = replace(CAREFUL[0], name="plain-stages", training=CAREFUL[0].name, variant="@frozen")
 ROWS = (frozen("cosine"), frozen("ridge"), *of_kind("colour"), *of_kind("geometry"))
-RECIPE = Recipe("photo_operations", ROWS, show_tests.summary, show_tests.figure)
+RECIPE = Recipe("photo_operations", (*ROWS, PLAIN, *CAREFUL), show_tests.summary, show_tests.figure)
 
 if __name__ == "__main__":
     sys.exit(run_recipe(RECIPE, tyro.cli(Options, description=__doc__)))
