@@ -1,4 +1,4 @@
-"""Many tests of a few rows: a line for each test, a column for each row, and a figure."""
+"""Rows put to several tests: a table whose longer side runs down the page, and a figure."""
 
 from __future__ import annotations
 
@@ -13,18 +13,20 @@ from fewshot_film.report.tables import percent, signed, table
 
 NOTE = (
     "In %, with 95% intervals over tasks; in brackets the paired difference to the row that is "
-    "named in the head. Where a row has several seeds, figures are means over them."
+    "named beside a row. Where a row has several seeds, figures are means over them."
 )
 
 
 def summary(results: Sequence[Result], differences: Differences) -> str:
-    """Results -> a Markdown table, a line for each test, and the protocol of every test."""
+    """Results -> a Markdown table of rows and tests, and the protocol of every test."""
     names, tests = _axes(results)
     found = {result.name: result for result in results}
     lines = [["tasks", *(_head(name, list(tests), differences) for name in names)]]
     for test, label in tests.items():
         cells = (_cell(found.get((name, test)), differences) for name in names)
         lines.append([label, *cells])
+    if len(names) > len(tests):
+        lines = [list(column) for column in zip(*lines, strict=True)]
     seeds = (f"{name}: {_seeds(results, name)}" for name in names)
     return "\n\n".join([table(lines), NOTE, f"Seeds: {'; '.join(seeds)}.", protocols(results)])
 
