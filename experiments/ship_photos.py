@@ -1,6 +1,6 @@
 """Put the model "photos" into the package: `python experiments/ship_photos.py`.
 
-After `python experiments/photos.py` and `python experiments/pretrained_objects.py`. What ships is
+After `photos.py`, `pretrained_objects.py` and `natural_labellings.py`. What ships is
 the seed that validated best, with a card: what it stands on, what it was trained on, and every
 figure that was measured of it, beside the network that it stands on.
 """
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import tyro
+from natural_labellings import RECIPE as LABELLINGS
 from photos import CAUTIOUS
 from pretrained_objects import RECIPE as OBJECTS
 from recipe import RESULTS
@@ -78,7 +79,10 @@ def card(run: Run) -> dict[str, Any]:
         "validation_accuracy": run.validation_accuracy(),
         "training_seconds": round(run.seconds()),
         "trained": run.environments(),
-        "figures": figures(RESULTS / OBJECTS.name),
+        "figures": [
+            *figures(RESULTS / OBJECTS.name),
+            *figures(RESULTS / LABELLINGS.name),
+        ],
         "weights": {"file": run.best_file.name, "sha256": file_sha256(run.best_file)},
     }
 
