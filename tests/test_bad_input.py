@@ -84,7 +84,7 @@ def test_counts_of_training(
         ("device", "meta", "--device is 'meta'"),
         ("device", "cpu:x", "--device is 'cpu:x'"),
         ("conditioning", "magic", "unknown conditioning 'magic'; known: film, bias, scale, gate, "),
-        ("conditioning", "none", "pass another --conditioning, or --adapter none for the network"),
+        ("conditioning", "none", "pass another --conditioning, an --extractor with sites"),
         ("adapter", "adaptive-batch-norm:statistics=domain", "RUN@adabn-domain or RUN@own+adabn"),
         ("query-draw", "uneven", "--query-draw"),
         ("query-draw", "uniform", "--query-draw uniform is for plain tasks, glyphs draws half wh"),

@@ -87,7 +87,7 @@ LAWFUL = _lawful()
 
 REFUSED = {
     **{
-        frozenset({f"adapter={name}", "conditioning=none"}): "the sites take no parameters"
+        frozenset({f"adapter={name}", "conditioning=none"}): "no site takes parameters"
         for name in ("learned", "safe", "constant", "gradient")
     },
     **{

@@ -31,6 +31,7 @@ def check_steerable(identity: TaskParams) -> None:
     """Some site takes parameters."""
     if not identity:
         raise UsageError(
-            "the sites take no parameters, so there is nothing to generate; pass another "
-            "`conditioning`, or `adapter=none` for the network without conditioning"
+            "no site takes parameters, so there is nothing to generate; pass another "
+            "`conditioning`, an `extractor` with sites, as by `sites=late` or `neck=256`, or "
+            "`adapter=none` for the network without conditioning"
         )

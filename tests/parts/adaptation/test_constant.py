@@ -47,5 +47,5 @@ def test_it_learns_what_the_network_lacks() -> None:
 
 
 def test_sites_that_take_nothing() -> None:
-    with pytest.raises(UsageError, match="the sites take no parameters"):
+    with pytest.raises(UsageError, match="no site takes parameters"):
         ConstantAdapter(making.extractor("conv4", "none").identity())

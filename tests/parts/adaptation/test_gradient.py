@@ -155,7 +155,7 @@ def test_a_training_has_no_adapter_of_its_own_yet() -> None:
 
 
 def test_sites_that_take_nothing() -> None:
-    with pytest.raises(UsageError, match="the sites take no parameters"):
+    with pytest.raises(UsageError, match="no site takes parameters"):
         fitting(making.extractor("conv4", "none"))
 
 

@@ -90,5 +90,7 @@ def test_the_sizes_of_the_multipliers() -> None:
 
 @pytest.mark.parametrize("name", GENERATORS.names)
 def test_sites_without_parameters_are_refused(name: str) -> None:
-    with pytest.raises(UsageError, match="nothing to generate; pass another `conditioning`, or"):
+    with pytest.raises(
+        UsageError, match="nothing to generate; pass another `conditioning`, an `extractor`"
+    ):
         GENERATORS.read(name)(embedding_dim=5, identity={})
