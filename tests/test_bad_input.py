@@ -143,7 +143,7 @@ def test_flags_of_training(
             "--adapter adaptive-batch-norm --encoder prototype-mean:statistics=running",
             "--encoder is prototype-mean:statistics=running, and adapter adaptive-batch-norm gen",
         ),
-        ("--conditioning none --generator per-site", "pass another --conditioning, or --adapter n"),
+        ("--conditioning none --generator per-site", "pass another --conditioning, an --extractor"),
         (
             "--adapter none --optimizer adamw:multiplier_decay=3",
             "the optimizer's generator_decay and multiplier_decay are of a generator, and nothing",
