@@ -32,20 +32,24 @@ def summary(results: Sequence[Result], differences: Differences) -> str:
 
 
 def figure(results: Sequence[Result]) -> bytes:
-    """Results -> a PNG: the accuracy on every test, a colour for each row."""
+    """Results -> a PNG: a line for each of the longer side, a colour for each of the other."""
     from matplotlib.figure import Figure
 
     names, tests = _axes(results)
-    drawn = Figure(figsize=(10.0, 1.4 + 0.34 * len(tests)), layout="constrained", dpi=110)
+    sides = ({name: name for name in names}, tests)
+    lines, colours = sides if len(names) > len(tests) else reversed(sides)
+    which = 0 if lines is sides[0] else 1
+    drawn = Figure(figsize=(10.0, 1.4 + 0.34 * len(lines)), layout="constrained", dpi=110)
     axis = drawn.subplots()
-    offsets = np.linspace(-0.3, 0.3, len(names))
-    for row, (name, offset) in enumerate(zip(names, offsets, strict=True)):
-        of_row = [r for r in results if r.name[0] == name]
-        places = [list(tests).index(r.name[1]) + offset for r in of_row]
-        means = [100 * r.content["accuracy"] for r in of_row]
-        errors = [100 * r.content["ci95"] for r in of_row]
-        axis.errorbar(means, places, xerr=errors, fmt="o", ms=4, color=f"C{row % 10}", label=name)
-    axis.set_yticks(range(len(tests)), list(tests.values()))
+    offsets = np.linspace(-0.3, 0.3, len(colours))
+    for number, (key, offset) in enumerate(zip(colours, offsets, strict=True)):
+        found = [r for r in results if r.name[1 - which] == key]
+        places = [list(lines).index(r.name[which]) + offset for r in found]
+        means = [100 * r.content["accuracy"] for r in found]
+        errors = [100 * r.content["ci95"] for r in found]
+        label, colour = colours[key], f"C{number % 10}"
+        axis.errorbar(means, places, xerr=errors, fmt="o", ms=4, color=colour, label=label)
+    axis.set_yticks(range(len(lines)), list(lines.values()))
     axis.invert_yaxis()
     axis.set(xlabel="accuracy (%), 95% interval over tasks")
     axis.grid(axis="x", alpha=0.3)
