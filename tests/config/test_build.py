@@ -130,7 +130,7 @@ def test_a_generator_s_decay_needs_a_generator(decay: str, adapter: str) -> None
 
 @pytest.mark.parametrize("generator", GENERATORS.names)
 def test_a_generator_needs_sites_to_steer(generator: str) -> None:
-    with pytest.raises(UsageError, match=r"pass another `conditioning`, or `adapter=none` for the"):
+    with pytest.raises(UsageError, match=r"pass another `conditioning`, an `extractor` with sites"):
         build(replace(TINY, conditioning="none", generator=generator))
 
 
