@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ from fewshot_film.base.provenance import environment
 from fewshot_film.base.seeding import VALIDATION, generator
 from fewshot_film.config.machine import Machine
 from fewshot_film.config.protocol import Question
+from fewshot_film.config.stored import to_values
 from fewshot_film.errors import UsageError
 from fewshot_film.model.classifier import Classifier
 from fewshot_film.parts.adaptation import SafeAdapter
@@ -87,7 +88,7 @@ def measured(options: Options) -> Path:
         "tried": found,
         "kinds": by_kind(every, gains(every, best["margin"], best["apart"])),
         "runs": [run.path.name for run in runs],
-        "config": asdict(MODEL.config),
+        "config": to_values(MODEL.config),
         "environment": environment(options.machine.place),
         "protocol": {"tasks": count, "seeds": SEEDS, "shots": SHOTS, "split": "val"},
     }
