@@ -27,6 +27,7 @@ import pretrained_objects
 import quickstart
 import recipe
 import rows
+import sites_and_stages
 import tadam_ablation
 import tadam_readings
 import task_swap
@@ -56,6 +57,7 @@ PRETRAINED = {
         natural_labellings.RECIPE,
         photos.RECIPE,
         pretrained_objects.RECIPE,
+        sites_and_stages.RECIPE,
     )
     if (RESULTS / made.name / "table.md").exists()  # as far as they were run
 }
