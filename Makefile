@@ -49,12 +49,14 @@ results: $(STAMP)
 	$(BIN)/python experiments/photo_attributes.py --seeds 0 1 2
 	$(BIN)/python experiments/photos.py --seeds 0 1 2
 	$(BIN)/python experiments/photos_caution.py
-	$(BIN)/python experiments/pretrained_objects.py --seeds 0 1 2
-	$(BIN)/python experiments/natural_labellings.py --seeds 0 1 2
+	$(BIN)/python experiments/pretrained_objects.py --seeds 0 1 2 --rows frozen photos
+	$(BIN)/python experiments/pretrained_objects.py --rows frozen-ridge frozen-logistic frozen-lda photos-plain
+	$(BIN)/python experiments/natural_labellings.py --seeds 0 1 2 --rows frozen photos
+	$(BIN)/python experiments/natural_labellings.py --rows frozen-ridge frozen-logistic frozen-lda photos-plain photos-always
 	$(BIN)/python experiments/photo_operations.py
 	$(BIN)/python experiments/operations_curve.py
 	$(BIN)/python experiments/never_asked.py
-	$(BIN)/python experiments/sites_and_stages.py
+	$(BIN)/python experiments/sites_and_stages.py --rows frozen frozen-stages last early late all depthwise late-stages neck
 	$(BIN)/python benchmarks/step.py
 	$(BIN)/python benchmarks/adaptation.py
 	$(BIN)/python benchmarks/import_time.py

@@ -24,9 +24,10 @@ from rows import Result
 from fewshot_film.base.family import Family
 from fewshot_film.base.files import write_atomic
 from fewshot_film.cli.main import as_flags
+from fewshot_film.config.catalog import foreign
 from fewshot_film.config.config import Config
 from fewshot_film.config.machine import Machine
-from fewshot_film.config.problem import Problem, converts
+from fewshot_film.config.problem import Problem
 from fewshot_film.config.protocol import Question
 from fewshot_film.data.image_set import ImageSet
 from fewshot_film.errors import FewShotError, UsageError
@@ -177,16 +178,17 @@ class Problems:
 
     def __init__(self, machine: Machine) -> None:
         self.root, self.made = machine.root, dict[Any, Problem]()
-        self.images: dict[str, dict[Any, ImageSet]] = {}
+        self.images: dict[Any, dict[Any, ImageSet]] = {}
 
     def of(self, config: Config, asked: Question) -> Problem:
         """What a question to a run of this config is about; a question of nothing, its training."""
         about = (config.dataset, config.data, config.train_domains, config.test_domains)
-        taken = (config.size, config.channels, converts(config))
+        taken = (config.size, config.channels, foreign(config.extractor))
         key = (*about, *taken, asked.dataset, asked.data, asked.convert_channels)
         if key not in self.made:
             found = problem_in_question(asked, config, config, self.root)
-            images = self.images.setdefault(found.entry.source.name, {})
+            source = (found.entry.source.name, config.data, asked.data)
+            images = self.images.setdefault(source, {})
             self.made[key] = replace(found, loaded=images)
         return self.made[key]
 

@@ -11,10 +11,9 @@ import tyro
 
 from fewshot_film.base.files import write_atomic
 from fewshot_film.cli.flags import Flags, config_of, default_out, label
-from fewshot_film.config.catalog import ENTRIES, entry
+from fewshot_film.config.catalog import ENTRIES, entry, foreign
 from fewshot_film.config.config import Config
 from fewshot_film.config.machine import HERE, Machine
-from fewshot_film.config.problem import converts
 from fewshot_film.config.protocol import Protocol, Question
 from fewshot_film.data.root import data_root
 from fewshot_film.errors import UsageError
@@ -238,7 +237,7 @@ def _batch(config: Config) -> str:
 
 def _is_converted(config: Config) -> bool:
     """Whether images have other channels than the network takes; pictures are read as they are."""
-    if config.data or not converts(config):
+    if config.data or not foreign(config.extractor):
         return False
     return entry(config.dataset).source.channels != config.channels
 

@@ -304,5 +304,5 @@ def default_config(dataset: str = "glyphs", data: str | None = None, **choices: 
 
 
 def foreign(extractor: str) -> bool:
-    """Whether it is a network that others trained, of the channels that it has."""
+    """Whether it is a network that others trained: images are converted to what it takes."""
     return not EXTRACTORS.read(extractor).takes("channels")

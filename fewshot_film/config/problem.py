@@ -165,13 +165,8 @@ def problem_of(config: Config, root: Path) -> Problem:
         root,
         config.train_domains,
         config.test_domains,
-        convert=converts(config),
+        convert=foreign(config.extractor),
     )
-
-
-def converts(config: Config) -> bool:
-    """Whether images are converted unasked: a network that others trained takes what it took."""
-    return foreign(config.extractor)
 
 
 def training_sampler(problem: Problem, config: Config, data: ImageSet) -> Sampler:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from fewshot_film.config.catalog import Entry, entry, folder_entry
+from fewshot_film.config.catalog import Entry, entry, folder_entry, foreign
 from fewshot_film.config.config import Config
 from fewshot_film.config.machine import HERE, Machine
-from fewshot_film.config.problem import Problem, converts, problem_of
+from fewshot_film.config.problem import Problem, problem_of
 from fewshot_film.config.protocol import Protocol, Question
 from fewshot_film.measure.sanity import is_transductive
 from fewshot_film.model.classifier import Classifier
@@ -79,7 +79,7 @@ def trial(
 
 def problem_in_question(question: Question, config: Config, base: Config, root: Path) -> Problem:
     """The data that a question is about, in the size and channels that the run takes."""
-    convert = question.convert_channels or converts(config)
+    convert = question.convert_channels or foreign(config.extractor)
     trained_on = None if base.data else base.dataset
     if not question.data and question.dataset in (None, trained_on):
         about = problem_of(base, root)  # pictures are read as in the training

@@ -12,9 +12,9 @@ from running import Count, picture_folder
 
 from fewshot_film.base.seeding import TEST, TRAINING, generator
 from fewshot_film.config import problem as module
-from fewshot_film.config.catalog import Entry, default_config
+from fewshot_film.config.catalog import Entry, default_config, foreign
 from fewshot_film.config.config import Config
-from fewshot_film.config.problem import Problem, converts, problem_of, training_sampler
+from fewshot_film.config.problem import Problem, problem_of, training_sampler
 from fewshot_film.config.protocol import Protocol
 from fewshot_film.data.image_set import ImageSet
 from fewshot_film.data.source import DataSource
@@ -216,10 +216,10 @@ def test_grey_tasks_for_a_colour_model(dataset: str) -> None:
 
 def test_images_are_converted_unasked_for_a_network_that_others_trained() -> None:
     """It takes what it took."""
-    own, foreign = Config(dataset="omniglot"), default_config("omniglot", extractor="timm")
+    own, other = Config(dataset="omniglot"), default_config("omniglot", extractor="timm")
     assert not problem_of(own, Path()).convert
-    assert problem_of(foreign, Path()).convert
-    assert (converts(own), converts(foreign)) == (False, True)
+    assert problem_of(other, Path()).convert
+    assert (foreign(own.extractor), foreign(other.extractor)) == (False, True)
 
 
 def test_pictures_are_resized(tmp_path: Path) -> None:

@@ -48,20 +48,13 @@ RECIPES = {
         omniglot_protonet.RECIPE,
         tadam_ablation.narrow(),
         tadam_readings.RECIPE,
-    )
-}
-PRETRAINED = {
-    made.name: made
-    for made in (
         *bringing.RECIPES,
         natural_labellings.RECIPE,
         photos.RECIPE,
         pretrained_objects.RECIPE,
         sites_and_stages.RECIPE,
     )
-    if (RESULTS / made.name / "table.md").exists()  # as far as they were run
 }
-RECIPES |= PRETRAINED
 OTHERS = {"adabn_sample_count", "gamma_beta_depth", "task_swap", "quickstart"}
 OTHERS |= {"photos_caution", "benchmarks"}
 """Results that are not rows put to tests."""
