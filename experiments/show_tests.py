@@ -41,7 +41,7 @@ def figure(results: Sequence[Result]) -> bytes:
     which = 0 if lines is sides[0] else 1
     drawn = Figure(figsize=(10.0, 1.4 + 0.34 * len(lines)), layout="constrained", dpi=110)
     axis = drawn.subplots()
-    offsets = np.linspace(-0.3, 0.3, len(colours))
+    offsets = 0.6 * ((np.arange(len(colours)) + 0.5) / len(colours) - 0.5)
     for number, (key, offset) in enumerate(zip(colours, offsets, strict=True)):
         found = [r for r in results if r.name[1 - which] == key]
         places = [list(lines).index(r.name[which]) + offset for r in found]
@@ -53,7 +53,7 @@ def figure(results: Sequence[Result]) -> bytes:
     axis.invert_yaxis()
     axis.set(xlabel="accuracy (%), 95% interval over tasks")
     axis.grid(axis="x", alpha=0.3)
-    drawn.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=5)
+    drawn.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return png(drawn)
 
 
